@@ -6,6 +6,7 @@ from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
 from neurogloss.builtin.llms.configs import ScriptedConfig
+from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
@@ -108,6 +109,20 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.scorers.simulation:SimulationScorer",
             summary="correlation of simulated with real activations",
             needs=("simulator",),
+        ),
+        Component(
+            kind="negatives",
+            name="random",
+            config=RandomNegativesConfig,
+            factory="neurogloss.builtin.negatives.random:RandomNegatives",
+            summary="random records on which the unit does not fire",
+        ),
+        Component(
+            kind="negatives",
+            name="neighbours",
+            config=NeighbourNegativesConfig,
+            factory="neurogloss.builtin.negatives.neighbours:NeighbourNegatives",
+            summary="top records of similar units on which the unit does not fire",
         ),
         Component(
             kind="store",
