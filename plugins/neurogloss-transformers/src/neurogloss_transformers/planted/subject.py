@@ -1,0 +1,101 @@
+"""The subject `planted`: a transformer whose units have known functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+from neurogloss.errors import SubjectError
+from neurogloss.records.units import Site, UnitId
+from neurogloss_transformers.configs import BosPolicy, PlantedConfig, TransformersSubjectConfig
+from neurogloss_transformers.loading import choose_device
+from neurogloss_transformers.planted.description import Neuron
+from neurogloss_transformers.planted.reading import read_description
+from neurogloss_transformers.subject import TransformersSubject
+from neurogloss_transformers.tokenizing import DocumentTokenizer
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+
+_UNUSED = (
+    "nothing: it never fires",
+    ("it is dead: 0 at every token",),
+    ("very rare words", "punctuation", "every word"),
+)
+
+
+class PlantedSubject(TransformersSubject):
+    """A GPT-2 with constructed weights, read like any other model; its values are exact to 1e-4.
+
+    Units beyond those that the description gives a layer never fire.
+    """
+
+    def __init__(self, config: PlantedConfig) -> None:
+        super().__init__(
+            TransformersSubjectConfig(
+                model="planted", device=config.device, attention=config.attention, bos=BosPolicy.always
+            )
+        )
+        self.description = read_description(config.description)
+        """What is planted."""
+
+    def identity(self) -> Mapping[str, str]:
+        attention = self._config.attention or "default"
+        return {"subject": "planted", "description": self.description.sha256, "attention": attention}
+
+    def true_explanation(self, unit: UnitId) -> str:
+        """What the unit does, in words.
+
+        Raises:
+            SubjectError: There is no such unit.
+        """
+        neuron = self._neuron(unit)
+        return neuron.explanation if neuron else _UNUSED[0]
+
+    def paraphrases(self, unit: UnitId) -> tuple[str, ...]:
+        """The true explanation in other words.
+
+        Raises:
+            SubjectError: There is no such unit.
+        """
+        neuron = self._neuron(unit)
+        return neuron.paraphrases if neuron else _UNUSED[1]
+
+    def false_explanations(self, unit: UnitId) -> tuple[str, ...]:
+        """Explanations that are wrong, from the nearest to the farthest.
+
+        Raises:
+            SubjectError: There is no such unit.
+        """
+        neuron = self._neuron(unit)
+        return neuron.false_explanations if neuron else _UNUSED[2]
+
+    def _neuron(self, unit: UnitId) -> Neuron | None:
+        site = self._sites.get(unit.site)
+        if site is None or site.layer is None or unit.index >= site.n_units:
+            raise SubjectError(
+                f"The planted subject has no unit {unit}.",
+                known=f"It has {', '.join(f'{each.name}/0 to {each.n_units - 1}' for each in self.sites())}.",
+            )
+        return self.description.neuron_at(site.layer, unit.index)
+
+    @cached_property
+    def _documents(self) -> DocumentTokenizer:
+        from neurogloss_transformers.planted.compiling import make_tokenizer
+
+        return DocumentTokenizer(make_tokenizer(self.description), self._config.bos)
+
+    @cached_property
+    def _model(self) -> PreTrainedModel:
+        from neurogloss_transformers.planted.compiling import compile_model
+
+        model: nn.Module = compile_model(self.description, self._config.attention)
+        return cast("PreTrainedModel", model.to(choose_device(self._config.device)))
+
+    @cached_property
+    def _sites(self) -> dict[str, Site]:
+        width = max((neuron.index + 1 for neuron in self.description.neurons), default=1)
+        names = [f"layers.{layer}.mlp" for layer in range(self.description.n_layers)]
+        return {name: Site(name, width, "mlp", layer) for layer, name in enumerate(names)}
