@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from neurogloss.testing import SubjectContract
 from neurogloss_transformers.configs import PlantedConfig, TransformersSubjectConfig
 from neurogloss_transformers.planted.compiling import compile_model, save_model
 from neurogloss_transformers.planted.description import Description
-from neurogloss_transformers.planted.evaluator import evaluate
+from neurogloss_transformers.planted.evaluator import evaluate, formula_values
 from neurogloss_transformers.planted.reading import read_description
 from neurogloss_transformers.planted.subject import PlantedSubject
 from neurogloss_transformers.subject import TransformersSubject
@@ -35,6 +35,11 @@ DEAD = {"dead_one"}
 @pytest.fixture(scope="module")
 def subject() -> PlantedSubject:
     return PlantedSubject(PlantedConfig(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def corpus(subject: PlantedSubject) -> list[TokenSequence]:
+    return list(token_sequences(subject, BundledCorpus(BundledConfig()), CollectionPlan()))
 
 
 def everything(subject: TransformersSubject) -> dict[str, np.ndarray]:
@@ -87,11 +92,12 @@ def test_a_sequence_without_bos_is_the_truth_too(subject: PlantedSubject, plante
     ])  # fmt: skip
 
 
-def test_on_the_bundled_corpus_every_living_neuron_fires_in_every_split(subject: PlantedSubject) -> None:
-    sequences = list(token_sequences(subject, BundledCorpus(BundledConfig()), CollectionPlan()))
+def test_on_the_bundled_corpus_every_living_neuron_fires_in_every_split(
+    subject: PlantedSubject, corpus: list[TokenSequence]
+) -> None:
     least = {Split.EXPLAIN: 10, Split.CALIBRATION: 2, Split.VALID: 7, Split.TEST: 10}
     for split in Split:
-        fires = compare(subject, [sequence for sequence in sequences if sequence.split == split])
+        fires = compare(subject, [sequence for sequence in corpus if sequence.split == split])
         assert {name for name, count in fires.items() if count < least[split]} == DEAD
 
 
@@ -158,14 +164,49 @@ def test_a_sequence_beyond_the_positions_is_refused(subject: PlantedSubject, pla
 def test_each_unit_tells_what_it_does(subject: PlantedSubject) -> None:
     for neuron in subject.description.neurons:
         unit = UnitId(f"layers.{neuron.layer}.mlp", neuron.index)
-        told = (subject.true_explanation(unit), *subject.paraphrases(unit), *subject.false_explanations(unit))
-        assert told == (neuron.explanation, *neuron.paraphrases, *neuron.false_explanations)
-        assert len(set(told)) == len(told)
-        assert len(neuron.paraphrases) >= 2
-        assert len(neuron.false_explanations) >= 3
+        true = subject.true_explanation(unit), *subject.paraphrases(unit)
+        assert true == (neuron.explanation, *neuron.paraphrases)
+        assert len(set(true)) == 3
+        assert len(subject.false_explanations(unit)) == 3
+        assert not set(true) & set(subject.false_explanations(unit))
+        negative = UnitId(unit.site, unit.index, "-")
+        assert subject.true_explanation(negative) == "nothing: it never fires"
+        assert subject.paraphrases(negative) == subject.false_explanations(negative) == ()
     for name in ("layers.0.mlp/10", "layers.3.mlp/0"):
         with pytest.raises(SubjectError, match=f"no unit {name}"):
             subject.true_explanation(UnitId.parse(name))
+
+
+def test_true_texts_mean_what_the_neuron_does(subject: PlantedSubject, planted_sequences: Make) -> None:
+    (sequence,) = planted_sequences(subject.description, 1, longest=100, shortest=100)
+    truth = evaluate(subject.description, words_of(sequence)).values
+    for neuron in subject.description.neurons:
+        for text in (neuron.explanation, *neuron.paraphrases):
+            values = subject.true_values(text, sequence)
+            assert values is not None
+            np.testing.assert_array_equal(values, truth[neuron.name] * ~sequence.special)
+    never = subject.true_values("nothing: it never fires", sequence)
+    assert never is not None
+    assert not never.any()
+    assert subject.true_values("words for cheese", sequence) is None
+
+
+def test_false_texts_are_false_and_graded(subject: PlantedSubject, corpus: list[TokenSequence]) -> None:
+    """On the bundled corpus they correlate with the neuron's true values, the first the most."""
+    description = subject.description
+    found: dict[str, list[np.ndarray]] = defaultdict(list)
+    for sequence in corpus:
+        bits = evaluate(description, words_of(sequence)).bits
+        for text, (formula, _) in description.claims.items():
+            found[text].append(formula_values(formula, bits)[~sequence.special])
+    values = {text: np.concatenate(parts) for text, parts in found.items()}
+    for neuron in description.neurons:
+        true, false = values[neuron.explanation], [values[claim.text] for claim in neuron.false_explanations]
+        assert not any(np.array_equal(true, each) for each in false), neuron.name
+        if true.any():
+            likeness = [float(np.corrcoef(true, each)[0, 1]) for each in false]
+            assert likeness == sorted(likeness, reverse=True), neuron.name
+            assert likeness[0] < 0.98, neuron.name
 
 
 def test_another_description_is_another_identity(subject: PlantedSubject, own_file: Path) -> None:

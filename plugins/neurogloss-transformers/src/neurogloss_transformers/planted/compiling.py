@@ -150,13 +150,14 @@ class _Compiler:
 
     def _plant_neuron(self, mlp: Any, neuron: Neuron) -> None:
         inputs = mlp.c_fc.weight, mlp.c_fc.bias
-        bias = 1.0 - len(neuron.conditions) if neuron.rule == "all" else neuron.bias
+        formula = neuron.formula
+        bias = 1.0 - len(formula.conditions) if formula.rule == "all" else formula.bias
         if self._description.is_bit(neuron):
             # The sum is 1 where the neuron fires and at most 0 elsewhere, so a threshold between keeps rounding out.
             slope, threshold = neuron.scale * 16 / 15, 1 / 16
         else:
-            slope, threshold = neuron.scale, _ROUNDING * sum(map(abs, neuron.weights))
-        for condition, weight in zip(neuron.conditions, neuron.weights, strict=True):
+            slope, threshold = neuron.scale, _ROUNDING * sum(map(abs, formula.weights))
+        for condition, weight in zip(formula.conditions, formula.weights, strict=True):
             self._read(inputs, neuron.index, condition, slope * weight)
         inputs[1][neuron.index] += slope * (bias - threshold)
         if neuron.name in self._pair:

@@ -57,32 +57,53 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Neuron:
-    """An MLP neuron.
+class Formula:
+    """From features to a number at each token.
 
-    Its value is `scale` times what its rule gives: `all`: 1 where all conditions hold, else 0; `any`: how many
-    conditions hold; `weights`: relu(bias + the sum of the weights of those that hold).
+    `all`: 1 where all conditions hold, else 0; `any`: how many conditions hold; `weights`: relu(bias + the
+    sum of the weights of those that hold).
     """
 
-    name: str
-    layer: int
-    index: int
-    """Its number in the layer: the unit is `layers.LAYER.mlp/INDEX`."""
     rule: Rule
     conditions: tuple[Condition, ...]
     weights: tuple[float, ...]
     """As many as conditions; 1 unless the rule is `weights`."""
-    bias: float
-    scale: float
-    explanation: str
-    paraphrases: tuple[str, ...]
-    false_explanations: tuple[str, ...]
-    """From the nearest to the farthest."""
+    bias: float = 0.0
 
     @property
     def read(self) -> tuple[str, ...]:
         """The features that it looks at, sorted."""
         return tuple(sorted({condition.feature for condition in self.conditions}))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A text that is said of a neuron, and what it means."""
+
+    text: str
+    formula: Formula | None
+    """`None` where the description does not tell."""
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """An MLP neuron; its value is `scale` times what its formula gives."""
+
+    name: str
+    layer: int
+    index: int
+    """Its number in the layer: the unit is `layers.LAYER.mlp/INDEX`."""
+    formula: Formula
+    scale: float
+    explanation: str
+    paraphrases: tuple[str, ...]
+    false_explanations: tuple[Claim, ...]
+    """From the nearest to the farthest."""
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The features that it looks at, sorted."""
+        return self.formula.read
 
 
 @dataclass(frozen=True)
@@ -135,6 +156,15 @@ class Description:
             if feature in self.writers
         )
 
+    @cached_property
+    def claims(self) -> dict[str, tuple[Formula, float]]:
+        """The formula and scale of each text whose meaning is known, true ones and false ones."""
+        false = [claim for neuron in self.neurons for claim in neuron.false_explanations]
+        claims = {claim.text: (claim.formula, 1.0) for claim in false if claim.formula}
+        for neuron in self.neurons:
+            claims |= dict.fromkeys((neuron.explanation, *neuron.paraphrases), (neuron.formula, neuron.scale))
+        return claims
+
     def neuron_at(self, layer: int, index: int) -> Neuron | None:
         """The neuron of this number, if the layer has that many."""
         return next((each for each in self.neurons if (each.layer, each.index) == (layer, index)), None)
@@ -144,10 +174,11 @@ class Description:
 
         An `any` is, if it has one condition or if they are classes of one token that share no word.
         """
-        if neuron.rule != "any" or len(neuron.conditions) == 1:
-            return neuron.rule != "weights"
-        places, leaves = zip(*(each.feature.rpartition(".")[::2] for each in neuron.conditions), strict=True)
-        if any(each.negated for each in neuron.conditions) or len(set(places)) > 1 or set(leaves) - set(self.classes):
+        conditions = neuron.formula.conditions
+        if neuron.formula.rule != "any" or len(conditions) == 1:
+            return neuron.formula.rule != "weights"
+        places, leaves = zip(*(each.feature.rpartition(".")[::2] for each in conditions), strict=True)
+        if any(each.negated for each in conditions) or len(set(places)) > 1 or set(leaves) - set(self.classes):
             return False
         words = [word for leaf in leaves for word in self.classes[leaf]]
         return len(words) == len(set(words))

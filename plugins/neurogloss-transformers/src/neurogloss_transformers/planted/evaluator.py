@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurogloss_transformers.planted.description import FIRST, Condition, Description, Head, Neuron
+from neurogloss_transformers.planted.description import FIRST, Condition, Description, Formula, Head, Neuron
 
 EDGE_THRESHOLD = 1e-3
 """An edge is where setting the upstream unit to 0 changes the downstream one by more than this."""
@@ -91,15 +91,20 @@ def _moved(head: Head, bits: Bits, attended: np.ndarray) -> np.ndarray:
 
 
 def _value(neuron: Neuron, bits: Bits) -> np.ndarray:
-    held = np.array([_holds(condition, bits) for condition in neuron.conditions])
-    match neuron.rule:
+    return neuron.scale * formula_values(neuron.formula, bits)
+
+
+def formula_values(formula: Formula, bits: Bits) -> np.ndarray:
+    """What a formula gives for the features of a sequence, float64 [pos]."""
+    held = np.array([_holds(condition, bits) for condition in formula.conditions])
+    match formula.rule:
         case "all":
-            value = held.all(axis=0).astype(float)
+            value = held.all(axis=0)
         case "any":
             value = held.sum(axis=0)
         case "weights":
-            value = np.maximum(0.0, neuron.bias + np.array(neuron.weights) @ held)
-    return np.asarray(neuron.scale * value, dtype=np.float64)
+            value = np.maximum(0.0, formula.bias + np.array(formula.weights) @ held)
+    return np.asarray(value, dtype=np.float64)
 
 
 def _holds(condition: Condition, bits: Bits) -> np.ndarray:

@@ -12,11 +12,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from neurogloss.errors import SubjectError
-from neurogloss_transformers.planted.description import FIRST, Condition, Description, Head, Neuron, Rule
+from neurogloss_transformers.planted.description import (
+    FIRST,
+    Claim,
+    Condition,
+    Description,
+    Formula,
+    Head,
+    Neuron,
+    Rule,
+)
 
 _NAME = re.compile("[a-z][a-z0-9_]*")
 _RULES: tuple[Rule, ...] = ("all", "any", "weights")
-_TEXTS = ("paraphrases", "false_explanations")
+_FORMULA = {*_RULES, "bias"}
 
 
 def read_description(path: str | None = None) -> Description:
@@ -47,13 +56,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads one file; `_features` and `_bits` grow in the order of the data."""
+    """Reads one file; what it knows grows in the order of the data."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._names: set[str] = {FIRST}
         self._features: dict[str, bool] = {FIRST: True}
         """What may be read from here on, and whether it is a bit."""
+        self._meanings: dict[str, Formula] = {}
+        """What each text means."""
 
     def read(self, contents: Any, sha256: str) -> Description:
         top = self._fields(contents, "the description", {"classes", "layers", "positions"})
@@ -106,32 +117,50 @@ class _Reader:
     def _neurons(self, entries: Any, layer_entry: str, layer: int) -> Iterator[Neuron]:
         for index, entry in enumerate(self._list(entries, layer_entry, "neurons", allow_empty=True)):
             where = f"{layer_entry}.neurons[{index}]"
-            fields = self._fields(entry, where, {"name", *_RULES, "bias", "scale", "explanation", *_TEXTS})
+            known = {"name", *_FORMULA, "scale", "explanation", "paraphrases", "false_explanations"}
+            fields = self._fields(entry, where, known)
             name = self._name(fields.get("name"), where, "name")
-            rules = [rule for rule in _RULES if rule in fields]
-            if len(rules) != 1:
-                self._wrong(where, rules[-1] if rules else "all", "a neuron has one of all, any and weights")
-            rule = rules[0]
-            if "bias" in fields and rule != "weights":
-                self._wrong(where, "bias", "only a neuron with weights has one")
-            if rule == "weights":
-                weighted = self._fields(fields[rule], where, None, field=rule)
-                weights = tuple(self._number(weight, where, rule) for weight in weighted.values())
-                conditions = self._conditions(list(weighted), where, rule)
-            else:
-                conditions = self._conditions(fields[rule], where, rule)
-                weights = (1.0,) * len(conditions)
+            formula = self._formula(fields, where)
             scale = self._number(fields.get("scale", 1.0), where, "scale")
             if scale <= 0:
                 self._wrong(where, "scale", "it is not above 0")
-            explanation = self._texts([fields.get("explanation")], where, "explanation")[0]
-            paraphrases, false = (
-                self._texts(fields.get(field, []), where, field, allow_empty=True) for field in _TEXTS
-            )
-            bias = self._number(fields.get("bias", 0.0), where, "bias")
-            yield Neuron(
-                name, layer, index, rule, conditions, weights, bias, scale, explanation, paraphrases, false
-            )  # fmt: skip
+            (explanation,) = self._texts([fields.get("explanation")], where, "explanation")
+            paraphrases = self._texts(fields.get("paraphrases", []), where, "paraphrases", allow_empty=True)
+            for text in (explanation, *paraphrases):
+                self._say(text, formula, where, "explanation" if text == explanation else "paraphrases")
+            false = tuple(self._claims(fields.get("false_explanations", []), where))
+            yield Neuron(name, layer, index, formula, scale, explanation, paraphrases, false)
+
+    def _claims(self, entries: Any, neuron_entry: str) -> Iterator[Claim]:
+        for index, entry in enumerate(self._list(entries, neuron_entry, "false_explanations", allow_empty=True)):
+            where = f"{neuron_entry}.false_explanations[{index}]"
+            if isinstance(entry, str):
+                entry = {"text": entry}
+            fields = self._fields(entry, where, {"text", *_FORMULA})
+            (text,) = self._texts([fields.get("text")], where, "text")
+            formula = self._formula(fields, where) if len(fields) > 1 else None
+            if formula:
+                self._say(text, formula, where, "text")
+            yield Claim(text, formula)
+
+    def _say(self, text: str, meaning: Formula, where: str, field: str) -> None:
+        if self._meanings.setdefault(text, meaning) != meaning:
+            self._wrong(where, field, f"{text!r} means something else elsewhere")
+
+    def _formula(self, fields: dict[str, Any], where: str) -> Formula:
+        rules = [rule for rule in _RULES if rule in fields]
+        if len(rules) != 1:
+            self._wrong(where, rules[-1] if rules else "all", "there must be one of all, any and weights")
+        rule = rules[0]
+        if rule != "weights":
+            if "bias" in fields:
+                self._wrong(where, "bias", "only weights go with one")
+            conditions = self._conditions(fields[rule], where, rule)
+            return Formula(rule, conditions, (1.0,) * len(conditions))
+        weighted = self._fields(fields[rule], where, None, field=rule)
+        weights = tuple(self._number(weight, where, rule) for weight in weighted.values())
+        bias = self._number(fields.get("bias", 0.0), where, "bias")
+        return Formula(rule, self._conditions(list(weighted), where, rule), weights, bias)
 
     def _conditions(self, value: Any, where: str, field: str) -> tuple[Condition, ...]:
         conditions = tuple(

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from neurogloss.errors import SubjectError
+from neurogloss.records.tokens import TokenSequence
 from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import BosPolicy, PlantedConfig, TransformersSubjectConfig
 from neurogloss_transformers.loading import choose_device
 from neurogloss_transformers.planted.description import Neuron
+from neurogloss_transformers.planted.evaluator import evaluate, formula_values
 from neurogloss_transformers.planted.reading import read_description
 from neurogloss_transformers.subject import TransformersSubject
 from neurogloss_transformers.tokenizing import DocumentTokenizer
@@ -19,11 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-_UNUSED = (
-    "nothing: it never fires",
-    ("it is dead: 0 at every token",),
-    ("very rare words", "punctuation", "every word"),
-)
+_NEVER = "nothing: it never fires"
 
 
 class PlantedSubject(TransformersSubject):
@@ -46,13 +46,13 @@ class PlantedSubject(TransformersSubject):
         return {"subject": "planted", "description": self.description.sha256, "attention": attention}
 
     def true_explanation(self, unit: UnitId) -> str:
-        """What the unit does, in words.
+        """What the unit does, in words; that it never fires, where it never does.
 
         Raises:
             SubjectError: There is no such unit.
         """
         neuron = self._neuron(unit)
-        return neuron.explanation if neuron else _UNUSED[0]
+        return neuron.explanation if neuron else _NEVER
 
     def paraphrases(self, unit: UnitId) -> tuple[str, ...]:
         """The true explanation in other words.
@@ -61,25 +61,52 @@ class PlantedSubject(TransformersSubject):
             SubjectError: There is no such unit.
         """
         neuron = self._neuron(unit)
-        return neuron.paraphrases if neuron else _UNUSED[1]
+        return neuron.paraphrases if neuron else ()
 
     def false_explanations(self, unit: UnitId) -> tuple[str, ...]:
-        """Explanations that are wrong, from the nearest to the farthest.
+        """Explanations that are wrong, the nearest to the truth first.
 
         Raises:
             SubjectError: There is no such unit.
         """
         neuron = self._neuron(unit)
-        return neuron.false_explanations if neuron else _UNUSED[2]
+        return tuple(claim.text for claim in neuron.false_explanations) if neuron else ()
+
+    def true_values(self, explanation: str, sequence: TokenSequence) -> np.ndarray | None:
+        """What a unit would do if the explanation were true.
+
+        Args:
+            explanation: Any text that one of the other methods returns, of any unit.
+            sequence: Where the unit would be read.
+
+        Returns:
+            float64 [pos], 0 at special tokens; `None` for a text of which the description does not say
+            what it means.
+        """
+        if explanation == _NEVER:
+            return np.zeros(len(sequence))
+        claim = self.description.claims.get(explanation)
+        if claim is None:
+            return None
+        formula, scale = claim
+        words = [
+            "" if special else token.strip().lower()
+            for token, special in zip(sequence.tokens, sequence.special, strict=True)
+        ]
+        values = scale * formula_values(formula, evaluate(self.description, words).bits)
+        values[sequence.special] = 0
+        return values
 
     def _neuron(self, unit: UnitId) -> Neuron | None:
+        """The neuron, if there is one that fires under this polarity."""
         site = self._sites.get(unit.site)
         if site is None or site.layer is None or unit.index >= site.n_units:
             raise SubjectError(
                 f"The planted subject has no unit {unit}.",
                 known=f"It has {', '.join(f'{each.name}/0 to {each.n_units - 1}' for each in self.sites())}.",
             )
-        return self.description.neuron_at(site.layer, unit.index)
+        # After a ReLU nothing is negative.
+        return self.description.neuron_at(site.layer, unit.index) if unit.polarity == "+" else None
 
     @cached_property
     def _documents(self) -> DocumentTokenizer:

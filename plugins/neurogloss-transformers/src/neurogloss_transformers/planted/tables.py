@@ -39,15 +39,16 @@ def _target(head: Head) -> str:
 
 
 def _rule(neuron: Neuron) -> str:
-    conditions = [_condition(condition) for condition in neuron.conditions]
-    match neuron.rule:
+    formula = neuron.formula
+    conditions = [_condition(condition) for condition in formula.conditions]
+    match formula.rule:
         case "all":
             rule = " and ".join(conditions)
         case "any":
             rule = " + ".join(conditions)
         case "weights":
-            terms = [f"{weight:g} {name}" for weight, name in zip(neuron.weights, conditions, strict=True)]
-            rule = f"relu({' + '.join(terms)}{f' {neuron.bias:+g}' if neuron.bias else ''})"
+            terms = [f"{weight:g} {name}" for weight, name in zip(formula.weights, conditions, strict=True)]
+            rule = f"relu({' + '.join(terms)}{f' {formula.bias:+g}' if formula.bias else ''})"
     return rule if neuron.scale == 1 else f"{neuron.scale:g} x ({rule})"
 
 
@@ -61,4 +62,5 @@ def _edges(description: Description, unit: Head | Neuron) -> tuple[str, str]:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (header, ["---"] * len(header), *rows))
+    rule = ["---"] * len(header)
+    return "\n".join("| " + "".join(f"{cell} | ".lstrip() for cell in row).rstrip() for row in (header, rule, *rows))
