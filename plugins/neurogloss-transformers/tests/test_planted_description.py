@@ -60,6 +60,7 @@ def test_a_good_description_is_read(tmp_path: Path) -> None:
         (lambda d: d.pop("layers"), "the description, field 'layers': it is missing"),
         (lambda d: d["classes"].update(big=["Paris"]), "classes, field 'big': 'Paris' is not one token"),
         (lambda d: d["classes"].update(big=["new york"]), "classes, field 'big': 'new york' is not one token"),
+        (lambda d: d["classes"].update(big=["a "]), "classes, field 'big': 'a ' is not one token"),
         (lambda d: d["classes"].update(big="paris"), "classes, field 'big': it is no list"),
         (lambda d: d["classes"].update(first=["x"]), "classes, field 'first': the name 'first' is taken"),
         (lambda d: head(d).update(name="big"), f"{HEAD} 'name': the name 'big' is taken"),

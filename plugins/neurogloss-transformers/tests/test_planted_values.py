@@ -76,12 +76,12 @@ class TestPlantedSubject(SubjectContract):
         return PlantedSubject(PlantedConfig(device="cpu"))
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_every_value_of_random_sequences_is_the_truth(attention: str, planted_sequences: Make) -> None:
+@pytest.mark.parametrize(("attention", "count"), [("sdpa", 200), ("eager", 60)])
+def test_every_value_of_random_sequences_is_the_truth(attention: str, count: int, planted_sequences: Make) -> None:
     subject = PlantedSubject(PlantedConfig(device="cpu", attention=attention))
-    fires = compare(subject, planted_sequences(subject.description, 200, longest=128))
-    assert {neuron.name for neuron in subject.description.neurons} - fires.keys() == set()
-    assert {name for name, count in fires.items() if count < 10} == DEAD
+    fires = compare(subject, planted_sequences(subject.description, count, longest=128))
+    assert fires.keys() == {neuron.name for neuron in subject.description.neurons}
+    assert {name for name, n_fired in fires.items() if n_fired < 5} == DEAD
 
 
 def test_a_sequence_without_bos_is_the_truth_too(subject: PlantedSubject, planted_sequences: Make) -> None:

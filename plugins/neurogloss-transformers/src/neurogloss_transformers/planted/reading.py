@@ -75,7 +75,7 @@ class _Reader:
         for name, words in classes.items():
             self._name(name, "classes", name)
             for word in self._texts(words, "classes", name):
-                if word != word.lower() or not (word.isalpha() or word.isdecimal() or len(word.strip()) == 1):
+                if word != word.lower() or not (word.isalpha() or word.isdecimal() or len(word) == 1):
                     self._wrong("classes", name, f"{word!r} is not one token: a word in lower case, a number or a sign")
             self._features[name] = True
         heads: list[Head] = []
@@ -205,7 +205,8 @@ class _Reader:
         if not all(isinstance(text, str) and text.strip() for text in texts):
             wrong = next(text for text in texts if not isinstance(text, str) or not text.strip())
             self._wrong(where, field, "it is missing" if wrong is None else f"{wrong!r} is no text")
-        if len(set(texts)) < len(texts):
+        # Several pairs of query and key may share one of the two.
+        if len(set(texts)) < len(texts) and field not in ("query", "key"):
             self._wrong(where, field, "it names something twice")
         return tuple(texts)
 
