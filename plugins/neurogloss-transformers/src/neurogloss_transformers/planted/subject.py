@@ -27,9 +27,10 @@ _NEVER = "nothing: it never fires"
 
 
 class PlantedSubject(TransformersSubject):
-    """A GPT-2 with constructed weights, read like any other model; its values are exact to 1e-4.
+    """A GPT-2 with constructed weights, read like any other model.
 
-    Units beyond those that the description gives a layer never fire.
+    In float32 an activation is within 1e-5 of the sum of its neuron's weights (times its scale) of the truth, and 0
+    exactly where the truth is 0. Units beyond those that the description gives a layer never fire.
     """
 
     def __init__(self, config: PlantedConfig) -> None:
