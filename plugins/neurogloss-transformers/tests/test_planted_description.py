@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from neurogloss.errors import SubjectError
+from neurogloss_transformers.planted.evaluator import evaluate
 from neurogloss_transformers.planted.reading import read_description
 from neurogloss_transformers.planted.tables import head_table, neuron_table
 
@@ -119,3 +120,12 @@ def test_the_documented_tables_are_current(table: Callable[..., str]) -> None:
     page = (Path(__file__).parents[3] / "docs" / "planted.md").read_text(encoding="utf-8")
     expected = table(read_description())
     assert expected in page, f"docs/planted.md lacks this table:\n{expected}"
+
+
+def test_the_documented_example_does_what_the_page_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "planted.md").read_text(encoding="utf-8")
+    own = read(tmp_path, page.partition("```json\n")[2].partition("```")[0])
+    for description, value in ((own, 1), (read_description(), 2)):
+        assert ("before", "duration") in description.edges
+        values = evaluate(description, ["<bos>", "in", "20", "minutes"]).values["duration"]
+        assert values.tolist() == [0, 0, 0, value]
