@@ -160,7 +160,7 @@ def test_own_units(tmp_path: Path) -> None:
     ("content", "known"),
     [
         ("{", "Expecting"),
-        ('[{"site": "a", "explanation": "b", "rule": {"kind": "wrods"}}]', "the kinds are words"),
+        ('[{"site": "a", "explanation": "b", "rule": {"kind": "wrods"}}]', "the kinds are after, alike, all"),
         ('[{"site": "a", "explanation": "b", "rule": {"kind": "words", "word": []}}]', "unexpected keyword"),
         ('[{"explanation": "b", "rule": {"kind": "quoted"}}]', "entry 1"),
         (None, "No such file"),
