@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig
+from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SyntheticCorpusConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
 from neurogloss.builtin.llms.configs import ScriptedConfig
@@ -31,6 +31,13 @@ def neurogloss_register_components() -> list[Component]:
             config=FilesConfig,
             factory="neurogloss.builtin.corpora.files:FilesCorpus",
             summary="your own text and JSON Lines files",
+        ),
+        Component(
+            kind="corpus",
+            name="synthetic",
+            config=SyntheticCorpusConfig,
+            factory="neurogloss.builtin.corpora.generated:SyntheticCorpus",
+            summary="generated documents in which every unit of the synthetic subject fires; or puzzles",
         ),
         Component(
             kind="subject",

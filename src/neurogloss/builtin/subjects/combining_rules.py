@@ -35,3 +35,9 @@ def _sum(rules: list[Rule]) -> Rule:
 def _scaled(factor: float, rule: Rule) -> Rule:
     """`rule`'s value, multiplied."""
     return lambda words: factor * rule(words)
+
+
+@kind
+def _where(rule: Rule, holds: Rule) -> Rule:
+    """`rule`'s value where the rule `holds` is above 0; else 0."""
+    return lambda words: np.where(holds(words) > 0, rule(words), 0.0)

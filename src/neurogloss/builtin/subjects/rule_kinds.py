@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -22,7 +21,19 @@ def kind(make: Callable[..., Rule]) -> Callable[..., Rule]:
     return make
 
 
+class _Known(dict[str, float]):
+    """The values of the words met so far."""
+
+    def __init__(self, value: Callable[[str], float]) -> None:
+        super().__init__()
+        self._value = value
+
+    def __missing__(self, word: str) -> float:
+        self[word] = value = float(self._value(word))
+        return value
+
+
 def each(value: Callable[[str], float]) -> Rule:
-    """A rule that looks at one word at a time."""
-    known = lru_cache(maxsize=1 << 16)(value)  # texts repeat their words
-    return lambda words: np.array([known(word) for word in words], dtype=np.float64)
+    """A rule that looks at one word at a time; it remembers, as texts repeat their words."""
+    look_up = _Known(value).__getitem__
+    return lambda words: np.fromiter(map(look_up, words), dtype=np.float64, count=len(words))

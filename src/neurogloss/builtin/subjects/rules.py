@@ -3,7 +3,7 @@
 A rule is a JSON object: `{"kind": "words", "words": ["sea", "ship"]}`. Its value at a token depends on
 that token and those before it, never on later ones, as in a causal language model. To add a kind,
 write a function that takes the object's other entries and returns a `Rule`, under `@kind`, in one of
-the modules imported here; entries named `rule` and `rules` come to it as rules.
+the modules imported here; entries named `rule`, `holds` and `rules` come to it as rules.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def compile_rule(spec: Mapping[str, Any]) -> Rule:
     name = entries.pop("kind", None)
     if name not in KINDS:
         raise ValueError(f"unknown kind of rule {name!r}; the kinds are {', '.join(sorted(KINDS))}")
-    if "rule" in entries:
-        entries["rule"] = compile_rule(entries["rule"])
+    for inner in {"rule", "holds"} & entries.keys():
+        entries[inner] = compile_rule(entries[inner])
     if "rules" in entries:
         entries["rules"] = [compile_rule(each) for each in entries["rules"]]
     try:
