@@ -57,12 +57,13 @@ class SyntheticSubject(SubjectModel, GroundTruth):
     def activations(self, batch: Batch, wanted: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         chosen = {site: [self._unit(site, int(index)) for index in indices] for site, indices in wanted.items()}
         values = {site: np.zeros((*batch.token_ids.shape, len(units)), np.float32) for site, units in chosen.items()}
+        solid = np.zeros(batch.token_ids.shape, dtype=bool)
         for row, sequence in enumerate(batch.sequences):
-            solid = np.flatnonzero(~sequence.special)
-            words = _words(sequence)
-            for site, units in chosen.items():
-                if units:
-                    values[site][row, solid] = np.stack([unit.sign * unit.rule(words) for unit in units], axis=-1)
+            solid[row, : len(sequence)] = ~sequence.special
+        texts = [_words(sequence) for sequence in batch.sequences]
+        for site, units in chosen.items():
+            for column, unit in enumerate(units):
+                values[site][solid, column] = unit.sign * np.concatenate([unit.rule(words) for words in texts])
         return values
 
     def family(self, unit: UnitId) -> str:
