@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import numpy as np
 import pytest
 
 from neurogloss import app
+from neurogloss.builtin.subjects.configs import SyntheticConfig
+from neurogloss.builtin.subjects.synthetic import SyntheticSubject
 from neurogloss.config.composing import compose
 from neurogloss.config.settings import settings_of
-from neurogloss.interfaces.ground_truth import GroundTruth
 from neurogloss.interfaces.language_model import LanguageModel
-from neurogloss.pipeline.collected import CollectedUnits
 from neurogloss.pipeline.ledgered_model import Answering
 from neurogloss.pipeline.progress import Progress
 from neurogloss.plugin.registry import load_registry
@@ -25,6 +26,7 @@ from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.requests import Reply, Request
 from neurogloss.records.scores import Score
 from neurogloss.records.tokens import Split
+from neurogloss.records.unit_records import SplitView
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session
 
@@ -61,29 +63,58 @@ def names() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
     """A session with these overrides; all share a store, and with it one collection of all units."""
-    root, opened = tmp_path_factory.mktemp("store"), []
+    root = tmp_path_factory.mktemp("store")
+    opened: dict[tuple[str, ...], Session] = {}
 
     def session(*overrides: str) -> Session:
-        registry = load_registry()
-        selected = f"units=[{','.join(names())}]"
-        common = ("subject=synthetic", "corpus=synthetic", "llm=oracle", "floor=[]", "explainer=random_text")
-        config = compose([*common, selected, f"store.root={root}", *overrides], registry)
-        opened.append(Session(settings_of(config, registry), Progress(), Direct()))
-        return opened[-1]
+        if overrides not in opened:
+            registry = load_registry()
+            selected = f"units=[{','.join(names())}]"
+            common = ("subject=synthetic", "corpus=synthetic", "llm=oracle", "floor=[]", "explainer=random_text")
+            config = compose([*common, selected, f"store.root={root}", *overrides], registry)
+            opened[overrides] = Session(settings_of(config, registry), Progress(), Direct())
+        return opened[overrides]
 
     yield session
-    for each in opened:
+    for each in opened.values():
         asyncio.run(each.close())
 
 
 @pytest.fixture(scope="module")
-def collected(sessions: Sessions) -> CollectedUnits:
-    return sessions().collected()
+def views(sessions: Sessions) -> Mapping[UnitId, SplitView]:
+    """Each unit's test split."""
+    session = sessions("simulator=logprob", *QUICK)
+    collected = session.collected()
+    return {unit: collected.record(unit).view(Split.TEST) for unit in session.units}
 
 
-def scored(session: Session, collected: CollectedUnits, unit: UnitId, *texts: str) -> list[Score | Failure]:
+@pytest.fixture(scope="module")
+def truth() -> SyntheticSubject:
+    return SyntheticSubject(SyntheticConfig())
+
+
+@pytest.fixture(scope="module")
+def apart(truth: SyntheticSubject, views: Mapping[UnitId, SplitView]) -> Mapping[str, set[str]]:
+    """Of each true explanation, the false ones that differ from it at enough tokens of the split's random records."""
+    sequences = [record.sequence for record in next(iter(views.values())).records.random]
+
+    @cache
+    def values(text: str) -> np.ndarray:
+        found = [truth.true_values(text, sequence) for sequence in sequences]
+        return np.concatenate([each for each in found if each is not None])
+
+    return {
+        row["explanation"]: {
+            false["text"]
+            for false in row["false_explanations"]
+            if np.mean(values(false["text"]) != values(row["explanation"])) >= APART
+        }
+        for row in DATA
+    }
+
+
+def scored(session: Session, view: SplitView, *texts: str) -> list[Score | Failure]:
     (scorer,) = session.arms[0].scorers.values()
-    view = collected.record(unit).view(Split.TEST)
 
     async def score() -> list[Score | Failure]:
         said = [ProseExplanation(Provenance("written"), text) for text in texts]
@@ -99,62 +130,34 @@ def headline(score: Score | Failure) -> float:
     return value
 
 
-def far_apart(session: Session, collected: CollectedUnits) -> dict[str, set[str]]:
-    """Of each true explanation, the false ones that differ from it at enough tokens of the split's random records."""
-    truth = session.subject
-    assert isinstance(truth, GroundTruth)
-    (unit, *_) = session.units
-    records = collected.record(unit).splits[Split.TEST].random
-    known = {
-        text: np.concatenate([truth.true_values(text, record.sequence) for record in records])  # type: ignore[misc]
-        for row in DATA
-        for text in (row["explanation"], *(false["text"] for false in row["false_explanations"]))
-    }
-    return {
-        row["explanation"]: {
-            false["text"]
-            for false in row["false_explanations"]
-            if np.mean(known[false["text"]] != known[row["explanation"]]) >= APART
-        }
-        for row in DATA
-    }
-
-
 @pytest.mark.parametrize(("simulator", "every"), [("logprob", 1), ("json", 4)])
 def test_the_truth_reaches_the_ceiling_and_beats_what_is_false(
-    sessions: Sessions, collected: CollectedUnits, simulator: str, every: int
+    sessions: Sessions,
+    views: Mapping[UnitId, SplitView],
+    truth: SyntheticSubject,
+    apart: Mapping[str, set[str]],
+    simulator: str,
+    every: int,
 ) -> None:
     session = sessions(f"simulator={simulator}", *QUICK)
-    truth = session.subject
-    assert isinstance(truth, GroundTruth)
-    apart = far_apart(session, collected)
     pairs = won = dead = 0
     for unit in session.units[::every]:
         true = truth.true_explanation(unit)
         false = [text for text in truth.false_explanations(unit) if text in apart[true]]
-        first, *others = scored(session, collected, unit, true, *false)
+        first, paraphrase, *others = scored(session, views[unit], true, truth.paraphrases(unit)[0], *false)
         if isinstance(first, Failure):
             assert first.reason is Reason.DEAD
             dead += 1
             continue
         assert first.ceiling is not None
         assert headline(first) >= 0.95 * first.ceiling, true
+        assert headline(paraphrase) == pytest.approx(headline(first))
         assert first.n_answered == first.n_asked
         pairs += len(others)
         won += sum(headline(first) > headline(other) for other in others)
-    assert dead == sum(DATA[i]["family"] == "dead" for i in range(0, len(DATA), every))
+    assert dead == sum(row["family"] == "dead" for row in DATA[::every])
     assert pairs >= len(DATA) // every
     assert won >= 0.98 * pairs
-
-
-@pytest.mark.parametrize("simulator", ["logprob", "json"])
-def test_paraphrases_score_as_the_truth_does(sessions: Sessions, collected: CollectedUnits, simulator: str) -> None:
-    session = sessions(f"simulator={simulator}", *QUICK)
-    truth = session.subject
-    assert isinstance(truth, GroundTruth)
-    for unit in session.units[3::20]:
-        scores = scored(session, collected, unit, truth.true_explanation(unit), *truth.paraphrases(unit))
-        assert len({round(headline(score), 12) for score in scores}) == 1
 
 
 def without(prompt: str, tmp_path: Path, part: str) -> str:
@@ -178,15 +181,18 @@ def without(prompt: str, tmp_path: Path, part: str) -> str:
     ],
 )
 def test_chance_and_prompts_that_leave_something_out_are_at_the_floor(
-    sessions: Sessions, collected: CollectedUnits, tmp_path: Path, simulator: str, part: str | None
+    sessions: Sessions,
+    views: Mapping[UnitId, SplitView],
+    truth: SyntheticSubject,
+    tmp_path: Path,
+    simulator: str,
+    part: str | None,
 ) -> None:
     change = "llm.random=true" if part is None else without(simulator, tmp_path, part)
     session = sessions(f"simulator={simulator}", change, "scorer.openai_2023.n_bootstrap=200")
-    truth = session.subject
-    assert isinstance(truth, GroundTruth)
     values = []
     for unit in session.units[::9]:
-        (outcome,) = scored(session, collected, unit, truth.true_explanation(unit))
+        (outcome,) = scored(session, views[unit], truth.true_explanation(unit))
         if isinstance(outcome, Score):
             values.append(headline(outcome))
             low = outcome.measures[outcome.headline].low
