@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,15 @@ def test_what_is_not_known_is_answered_by_chance(name: str) -> None:
     assert (first != second).any()
     random = simulators(OracleModel(OracleConfig(random=True)))[name]
     assert len(set(simulated(random, NUMBER_WORDS).expected)) > 3
+
+
+def test_puzzles_are_looked_up(tmp_path: Path) -> None:
+    path = tmp_path / "puzzles.json"
+    path.write_text('{"p": {"explanation": "a riddle", "sentences": [["Ten", [" he", 2], ["rons", 4]]]}}', "utf-8")
+    oracle = OracleModel(OracleConfig(units=str(path)))
+    request = ChoiceRequest(("a riddle\nTen =>", "\n he =>", "\nrons =>", "\n"), LEVELS, "unknown")
+    assert list(asyncio.run(oracle.choice_logprobs(request)).logprobs.argmax(axis=1)) == [0, 5, 10]
+    assert oracle.identity() != ORACLE.identity()
 
 
 def test_only_levels_that_are_choices_are_answered() -> None:
