@@ -336,9 +336,8 @@ async def test_another_unit_is_explained_and_named() -> None:
     assert (await other(Which.FARTHEST, among=2))[0] == "layers.1.mlp/1"
     named = unit_record({"widow": 1.0}, about).view(Split.EXPLAIN)
     assert first(await RandomTextExplainer(RandomTextConfig()).explain(named)) == text
-    drawn = {(await other(Which.SEEDED, seed))[0] for seed in range(10)}
-    assert len(drawn) > 2
-    assert drawn <= {f"layers.1.mlp/{i}" for i in range(4)}
+    drawn = {(await other(Which.SEEDED, seed))[0] for seed in range(14)}
+    assert drawn == {f"layers.1.mlp/{i}" for i in range(4)}
     assert await other(Which.SEEDED, 3) == await other(Which.SEEDED, 3)
 
 
