@@ -254,7 +254,7 @@ class Writing(SyntheticSubject, OutputWeights):
         raise NotImplementedError
 
     def output_tokens(self, unit: UnitId, n: int) -> OutputTokens:
-        return OutputTokens(((" meow", 2.0), ("\n", 1.0))[:n], ((" bark", -2.0),)[:n])
+        return OutputTokens(((" meow", 2.0), ("\n", 1.0))[:n], ((" bark", -2.0), (" a", 0.0))[:n])
 
 
 def test_what_a_unit_reads_and_writes_is_shown() -> None:
@@ -266,6 +266,14 @@ def test_what_a_unit_reads_and_writes_is_shown() -> None:
         'Likelier next tokens: " meow", "\\n"',
         'Less likely next tokens: " bark"',
     ]
+
+
+def test_what_a_unit_does_not_write_is_not_shown() -> None:
+    subject = Writing(SyntheticConfig())
+    subject.output_tokens = lambda unit, n: OutputTokens(((" a", 0.0),), ((" a", 0.0),))  # type: ignore[method-assign]
+    explainer = ActivationsAndLogitsExplainer(ActivationsAndLogitsConfig(), FakeLanguageModel(), subject)
+    shown = question(explainer.conversation(view())).splitlines()[2:4]
+    assert shown == ["Likelier next tokens: none", "Less likely next tokens: none"]
 
 
 def test_a_subject_that_cannot_tell_what_it_writes_is_refused() -> None:
