@@ -17,7 +17,12 @@ from neurogloss.builtin.corpora.configs import SyntheticCorpusConfig
 from neurogloss.builtin.corpora.generated import SyntheticCorpus
 from neurogloss.builtin.llms.configs import OracleConfig
 from neurogloss.builtin.llms.oracle import OracleModel
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
+from neurogloss.builtin.negatives.beginnings import BeginningNegatives
+from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
 from neurogloss.builtin.negatives.neighbours import NeighbourNegatives
 from neurogloss.builtin.negatives.random import RandomNegatives
 from neurogloss.builtin.scorers.questions.base import QuestionScorer
@@ -52,9 +57,10 @@ UNITS = tuple(UnitId(site.name, index) for site in SUBJECT.sites() for index in 
 def scorers(llm: LanguageModel) -> dict[str, QuestionScorer]:
     """All of them, without intervals."""
     random, neighbours = RandomNegatives(RandomNegativesConfig()), NeighbourNegatives(NeighbourNegativesConfig())
+    beginnings = BeginningNegatives(BeginningNegativesConfig())
     how: dict[str, Any] = {"n_bootstrap": 0, "n_permutations": 0}
     return {
-        "detection": DetectionScorer(DetectionConfig(**how), llm, (random, neighbours)),
+        "detection": DetectionScorer(DetectionConfig(**how), llm, (random, neighbours, beginnings)),
         "fuzzing": FuzzingScorer(FuzzingConfig(**how), llm),
         "intruder": IntruderScorer(IntruderConfig(with_explanation=True, **how), llm, random),
         "discrimination": DiscriminationScorer(DiscriminationConfig(**how), llm, neighbours),

@@ -6,7 +6,11 @@ from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, Synth
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
 from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
+from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.scorers.questions.configs import (
     DetectionConfig,
@@ -186,6 +190,13 @@ def neurogloss_register_components() -> list[Component]:
             config=NeighbourNegativesConfig,
             factory="neurogloss.builtin.negatives.neighbours:NeighbourNegatives",
             summary="top records of similar units on which the unit does not fire",
+        ),
+        Component(
+            kind="negatives",
+            name="beginnings",
+            config=BeginningNegativesConfig,
+            factory="neurogloss.builtin.negatives.beginnings:BeginningNegatives",
+            summary="texts that fire, cut off right before the unit does",
         ),
         Component(
             kind="store",
