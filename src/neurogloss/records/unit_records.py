@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -172,9 +172,14 @@ class SplitView:
         """The same unit's split to choose on, for explainers that declare `selects_on_valid`."""
         return SplitView(self._record, Split.VALID)
 
+    @property
+    def firing_value(self) -> float:
+        """The value from which on a token fires: level 1 of 10, the split's maximum being level 10."""
+        return self.maximum / 10
+
     def fires(self, record: ActivationRecord) -> bool:
-        """Whether the record reaches level 1 of 10, the split's maximum being level 10."""
-        return record.maximum > 0 and record.maximum >= self.maximum / 10
+        """Whether any token of the record fires."""
+        return record.maximum > 0 and record.maximum >= self.firing_value
 
     def neighbours(self, n: int) -> tuple[Neighbour, ...]:
         """Up to `n` other units of the collection that fire in this split, the most alike first.
@@ -194,9 +199,18 @@ class SplitView:
         Raises:
             ValueError: A sequence is of another split.
         """
-        if any(sequence.split is not self._split for sequence in sequences):
-            raise ValueError(f"a view of the split {self._split} was asked about a sequence of another")
+        self.check(sequences)
         return self._surroundings.values(self.unit, sequences)
+
+    def check(self, sequences: Iterable[TokenSequence]) -> None:
+        """Refuses what is not of this split; scorers call this on all that they are about to score on.
+
+        Raises:
+            ValueError: A sequence is of another split.
+        """
+        for sequence in sequences:
+            if sequence.split is not self._split:
+                raise ValueError(f"a view of the split {self._split} was asked about a sequence of {sequence.split}")
 
     @property
     def _surroundings(self) -> Surroundings:

@@ -9,6 +9,8 @@ from neurogloss.testing.corpus import CorpusContract
 from neurogloss.testing.executor import ExecutorContract
 from neurogloss.testing.explainer import ExplainerContract
 from neurogloss.testing.language_model import LanguageModelContract
+from neurogloss.testing.metric import MetricContract
+from neurogloss.testing.questions import QuestionScorerContract
 from neurogloss.testing.result_store import ResultStoreContract
 from neurogloss.testing.scorer import ScorerContract, SimulationScorerContract
 from neurogloss.testing.simulator import SimulatorContract
@@ -19,6 +21,8 @@ __all__ = [
     "ExecutorContract",
     "ExplainerContract",
     "LanguageModelContract",
+    "MetricContract",
+    "QuestionScorerContract",
     "ResultStoreContract",
     "ScorerContract",
     "SimulationScorerContract",
