@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig
+from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
 from neurogloss.builtin.llms.configs import ScriptedConfig
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
+from neurogloss.builtin.negatives.configs import (
+    DecoderNegativesConfig,
+    EmbeddingNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
@@ -123,6 +129,29 @@ def neurogloss_register_components() -> list[Component]:
             config=NeighbourNegativesConfig,
             factory="neurogloss.builtin.negatives.neighbours:NeighbourNegatives",
             summary="top records of similar units on which the unit does not fire",
+        ),
+        Component(
+            kind="negatives",
+            name="embedding",
+            config=EmbeddingNegativesConfig,
+            factory="neurogloss.builtin.negatives.embedding:EmbeddingNegatives",
+            summary="texts near those on which the unit fires, and on which it does not",
+            parts={"embedder": "embedder"},
+        ),
+        Component(
+            kind="negatives",
+            name="decoder",
+            config=DecoderNegativesConfig,
+            factory="neurogloss.builtin.negatives.decoder:DecoderNegatives",
+            summary="top records of units that write nearly the same, on which the unit does not fire",
+            needs=("subject",),
+        ),
+        Component(
+            kind="embedder",
+            name="hashed_words",
+            config=HashedWordsConfig,
+            factory="neurogloss.builtin.embedders.hashed_words:HashedWordsEmbedder",
+            summary="no model: a bag of hashed words; the baseline",
         ),
         Component(
             kind="store",
