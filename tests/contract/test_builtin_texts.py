@@ -28,10 +28,11 @@ from neurogloss.builtin.subjects.synthetic import SyntheticSubject
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.embedder import Embedder
 from neurogloss.interfaces.negatives import Negatives
-from neurogloss.interfaces.output_weights import OutputWeights
+from neurogloss.interfaces.output_weights import OutputTokens, OutputWeights
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import SplitView
+from neurogloss.records.units import UnitId
 from neurogloss.testing import EmbedderContract, NegativesContract
 from neurogloss.testing.records import activation_record, sequences, unit_record
 
@@ -47,6 +48,9 @@ class WritingSubject(SyntheticSubject, OutputWeights):
     def output_directions(self, site: str, indices: np.ndarray) -> np.ndarray:
         angles = 0.3 * indices.astype(np.float32) + (0.2 if site == "layers.0.mlp" else 0.5)
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def output_tokens(self, unit: UnitId, n: int) -> OutputTokens:
+        return OutputTokens((), ())
 
 
 class TestHashedWords(EmbedderContract):

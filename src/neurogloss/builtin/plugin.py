@@ -145,6 +145,7 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.negatives.decoder:DecoderNegatives",
             summary="top records of units that write nearly the same, on which the unit does not fire",
             needs=("subject",),
+            requires=("output_weights",),
         ),
         Component(
             kind="embedder",
