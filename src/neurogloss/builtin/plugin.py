@@ -14,6 +14,12 @@ from neurogloss.builtin.negatives.configs import (
     RandomNegativesConfig,
 )
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
+from neurogloss.builtin.scorers.questions.configs import (
+    DetectionConfig,
+    DiscriminationConfig,
+    FuzzingConfig,
+    IntruderConfig,
+)
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.plugin.component import Component
@@ -115,6 +121,48 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.scorers.simulation:SimulationScorer",
             summary="correlation of simulated with real activations",
             needs=("simulator",),
+        ),
+        Component(
+            kind="scorer",
+            name="detection",
+            config=DetectionConfig,
+            factory="neurogloss.builtin.scorers.questions.detection:DetectionScorer",
+            summary="does the unit fire on this text? asked of a language model",
+            needs=("llm",),
+            parts={"negatives": "negatives"},
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="fuzzing",
+            config=FuzzingConfig,
+            factory="neurogloss.builtin.scorers.questions.fuzzing:FuzzingScorer",
+            summary="does the unit fire on the marked tokens? asked of a language model",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="intruder",
+            config=IntruderConfig,
+            factory="neurogloss.builtin.scorers.questions.intruder:IntruderScorer",
+            summary="which text does not belong to the others? asked of a language model",
+            needs=("llm",),
+            parts={"negatives": "negatives"},
+            requires=("generate",),
+        ),
+        Component(
+            kind="scorer",
+            name="discrimination",
+            config=DiscriminationConfig,
+            factory="neurogloss.builtin.scorers.questions.discrimination:DiscriminationScorer",
+            summary="which text is this unit's, not a similar one's? asked of a language model",
+            needs=("llm",),
+            parts={"negatives": "negatives"},
+            requires=("generate",),
+            explanations=("ProseExplanation",),
         ),
         Component(
             kind="negatives",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -232,8 +232,7 @@ class SplitView:
         Raises:
             ValueError: A sequence is of another split.
         """
-        if any(sequence.split is not self._split for sequence in sequences):
-            raise ValueError(f"a view of the split {self._split} was asked about a sequence of another")
+        self.check(sequences)
         return self._surroundings.values(self.unit, sequences)
 
     def written(self, texts: Sequence[str]) -> tuple[ActivationRecord | None, ...]:
@@ -242,6 +241,16 @@ class SplitView:
         A text counts as far as one sequence reaches; in place of one without a token stands `None`.
         """
         return self._surroundings.written(self.unit, self._split, texts)
+
+    def check(self, sequences: Iterable[TokenSequence]) -> None:
+        """Refuses what is not of this split; scorers call this on all that they are about to score on.
+
+        Raises:
+            ValueError: A sequence is of another split.
+        """
+        for sequence in sequences:
+            if sequence.split is not self._split:
+                raise ValueError(f"a view of the split {self._split} was asked about a sequence of {sequence.split}")
 
     @property
     def _surroundings(self) -> Surroundings:
