@@ -13,6 +13,8 @@ from neurogloss.builtin.explainers.configs import TokenActivationConfig
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.prompts.examples import EXAMPLES, ExampleRecord
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
+from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig
+from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
@@ -88,6 +90,11 @@ def test_golden_logprob(golden: SnapshotAssertion, mode: Mode, top: int) -> None
 def test_golden_json(golden: SnapshotAssertion) -> None:
     simulator = JsonSimulator(JsonConfig(), Silent())
     assert readable(simulator.conversation("Chinese characters that stand for a house", ODD)) == golden
+
+
+def test_golden_generate_then_activate(golden: SnapshotAssertion) -> None:
+    scorer = GenerateThenActivateScorer(GenerateThenActivateConfig(), Silent())
+    assert readable(scorer.conversation("Chinese characters\nthat stand for a house")) == golden
 
 
 def write(folder: Path, text: str) -> str:

@@ -13,7 +13,12 @@ from neurogloss.builtin.negatives.configs import (
     NeighbourNegativesConfig,
     RandomNegativesConfig,
 )
-from neurogloss.builtin.scorers.configs import SimulationScorerConfig
+from neurogloss.builtin.scorers.configs import (
+    EmbeddingScorerConfig,
+    GenerateThenActivateConfig,
+    SimulationScorerConfig,
+    StabilityConfig,
+)
 from neurogloss.builtin.scorers.questions.configs import (
     DetectionConfig,
     DiscriminationConfig,
@@ -163,6 +168,33 @@ def neurogloss_register_components() -> list[Component]:
             parts={"negatives": "negatives"},
             requires=("generate",),
             explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="embedding",
+            config=EmbeddingScorerConfig,
+            factory="neurogloss.builtin.scorers.embedding:EmbeddingScorer",
+            summary="nearness in meaning of the explanation to texts on which the unit fires",
+            parts={"embedder": "embedder", "negatives": "negatives"},
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="generate_then_activate",
+            config=GenerateThenActivateConfig,
+            factory="neurogloss.builtin.scorers.generate_then_activate:GenerateThenActivateScorer",
+            summary="the subject run on texts that a language model wrote to make the unit fire, or not",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="stability",
+            config=StabilityConfig,
+            factory="neurogloss.builtin.scorers.stability:StabilityScorer",
+            summary="agreement with explanations of other records of the unit",
+            parts={"explainer": "explainer", "embedder": "embedder"},
         ),
         Component(
             kind="negatives",

@@ -194,4 +194,4 @@ def _instance(schema: Mapping[str, Any], seed: str) -> Any:
             return _share("boolean", seed) < 0.5
         case "null":
             return None
-    return f"text {seed[:6]}"
+    return f"text {hashlib.sha256(seed.encode()).hexdigest()[:6]}"
