@@ -12,9 +12,15 @@ from neurogloss.builtin.llms.configs import ScriptedConfig
 from neurogloss.builtin.llms.scripted import ScriptedModel
 from neurogloss.builtin.negatives.configs import RandomNegativesConfig
 from neurogloss.builtin.negatives.random import RandomNegatives
-from neurogloss.builtin.scorers.configs import EmbeddingScorerConfig, GenerateThenActivateConfig, StabilityConfig
+from neurogloss.builtin.scorers.configs import (
+    EmbeddingScorerConfig,
+    GenerateThenActivateConfig,
+    NaturalConfig,
+    StabilityConfig,
+)
 from neurogloss.builtin.scorers.embedding import EmbeddingScorer
 from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
+from neurogloss.builtin.scorers.natural import NaturalScorer
 from neurogloss.builtin.scorers.stability import StabilityScorer
 from neurogloss.interfaces.scorer import Scorer
 from neurogloss.testing import ScorerContract
@@ -34,6 +40,13 @@ class TestGenerateThenActivateScorer(ScorerContract):
     def scorer(self) -> Scorer:
         config = GenerateThenActivateConfig(n_bootstrap=50, n_permutations=50)
         return GenerateThenActivateScorer(config, ScriptedModel(ScriptedConfig()))
+
+
+class TestNaturalScorer(ScorerContract):
+    @pytest.fixture
+    def scorer(self) -> Scorer:
+        config = NaturalConfig(n_texts=12, min_texts=4, n_bootstrap=50, n_permutations=50)
+        return NaturalScorer(config, ScriptedModel(ScriptedConfig()))
 
 
 class TestStabilityScorer(ScorerContract):

@@ -13,8 +13,11 @@ from neurogloss.builtin.explainers.configs import TokenActivationConfig
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.prompts.examples import EXAMPLES, ExampleRecord
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
-from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig
+from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig, NaturalConfig
 from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
+from neurogloss.builtin.scorers.natural import NaturalScorer
+from neurogloss.builtin.scorers.questions.examples import detection_examples
+from neurogloss.builtin.scorers.questions.question import Question
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
@@ -95,6 +98,14 @@ def test_golden_json(golden: SnapshotAssertion) -> None:
 def test_golden_generate_then_activate(golden: SnapshotAssertion) -> None:
     scorer = GenerateThenActivateScorer(GenerateThenActivateConfig(), Silent())
     assert readable(scorer.conversation("Chinese characters\nthat stand for a house")) == golden
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["probabilities", "text"])
+def test_golden_natural(golden: SnapshotAssertion, slots: bool) -> None:
+    asker = NaturalScorer(NaturalConfig(examples=1), Silent())._asker
+    part = [Question((text,), 0, "top", "doc") for text in ("a house 家", "Text 2: x\\nText 3: y")]
+    conversation = asker.conversation("Chinese characters", part, {}, detection_examples(), slots=slots)
+    assert readable(conversation) == golden
 
 
 def write(folder: Path, text: str) -> str:

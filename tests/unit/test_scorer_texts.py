@@ -62,11 +62,11 @@ def test_whole_documents_are_resampled() -> None:
 
 
 def test_floors() -> None:
-    floors = _ranking("+++---", [6, 5, 4, 3, 2, 1]).floors(AUC, QUICK)
+    floors = _ranking("+++---", [6, 5, 4, 3, 2, 1]).floors(AUC.weighted, QUICK)
     assert floors["constant"] == 0.5
     assert 0.7 < floors["shuffled"] <= 1
-    assert _ranking("+---", [1, 2, 3, 4]).floors(AUPRC, QUICK)["constant"] == pytest.approx(1 / 4)
-    assert "shuffled" not in _ranking("+-", [1, 0]).floors(AUC, ResamplingConfig(n_permutations=0))
+    assert _ranking("+---", [1, 2, 3, 4]).floors(AUPRC.weighted, QUICK)["constant"] == pytest.approx(1 / 4)
+    assert "shuffled" not in _ranking("+-", [1, 0]).floors(AUC.weighted, ResamplingConfig(n_permutations=0))
 
 
 class FirstWord(TextsScorer):

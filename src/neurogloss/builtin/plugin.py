@@ -16,6 +16,7 @@ from neurogloss.builtin.negatives.configs import (
 from neurogloss.builtin.scorers.configs import (
     EmbeddingScorerConfig,
     GenerateThenActivateConfig,
+    NaturalConfig,
     SimulationScorerConfig,
     StabilityConfig,
 )
@@ -184,6 +185,16 @@ def neurogloss_register_components() -> list[Component]:
             config=GenerateThenActivateConfig,
             factory="neurogloss.builtin.scorers.generate_then_activate:GenerateThenActivateScorer",
             summary="the subject run on texts that a language model wrote to make the unit fire, or not",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="natural",
+            config=NaturalConfig,
+            factory="neurogloss.builtin.scorers.natural:NaturalScorer",
+            summary="purity and responsiveness: does the unit fire where the explanation holds in natural text?",
             needs=("llm",),
             requires=("generate",),
             explanations=("ProseExplanation",),

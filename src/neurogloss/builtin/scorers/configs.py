@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
+from neurogloss.builtin.scorers.questions.configs import QuestionsConfig
 from neurogloss.errors import ConfigError
 
 
@@ -143,6 +144,29 @@ class StabilityConfig:
         _at_least(self, "min_resamples", 1)
         _at_least(self, "n_resamples", self.min_resamples)
         _at_least(self, "seed", 0)
+
+
+@dataclass
+class NaturalConfig(QuestionsConfig):
+    """Does the unit fire where what the explanation says occurs in natural text, and nowhere else?"""
+
+    template: ClassVar[str] = "natural"
+
+    n_texts: int = 40
+    """Texts that are rated, half of them records on which the unit fires."""
+    min_texts: int = 8
+    """With fewer rated texts than this there is no score."""
+    n_pool: int = 200
+    """Sequences of the split from which the other half is taken."""
+    per_request: int = 5
+    """Texts in one request."""
+
+    def check(self) -> None:
+        """As `QuestionsConfig.check`."""
+        super().check()
+        for name in ("min_texts", "per_request", "n_pool"):
+            _at_least(self, name, 1)
+        _at_least(self, "n_texts", self.min_texts)
 
 
 def _at_least(config: Any, name: str, least: int) -> None:

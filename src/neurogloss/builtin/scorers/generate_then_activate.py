@@ -121,7 +121,7 @@ class GenerateThenActivateScorer(Scorer):
                 "mean.silent": written.measure(mean_of(False), config),
                 "mean.natural": against_natural.measure(mean_of(False), config),
             },
-            floors=written.floors(AUC, config),
+            floors=written.floors(AUC.weighted, config),
             ceiling=1.0,
             n_asked=n_asked,
             n_answered=n_answered,

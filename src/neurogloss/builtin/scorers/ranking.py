@@ -9,11 +9,15 @@ import numpy as np
 
 from neurogloss.builtin.scorers.configs import ResamplingConfig
 from neurogloss.builtin.scorers.metrics import middle, resamples
+from neurogloss.builtin.scorers.questions.configs import QuestionsConfig
 from neurogloss.builtin.scorers.questions.metrics import METRICS
 from neurogloss.interfaces.metric import Metric
 from neurogloss.records.scores import Measure
 
 AUC, AUPRC = METRICS["auc"], METRICS["auprc"]
+
+Resampling = ResamplingConfig | QuestionsConfig
+"""Both tell `n_bootstrap`, `n_permutations` and `seed`."""
 
 Weighted = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From truth [item], numbers [item] and weights [... item] to values [...]; NaN where it is not defined."""
@@ -60,11 +64,11 @@ class Ranking:
         rows = own | (self.truth != self.truth[own][0])
         return Ranking(self.truth[rows], self.scores[rows], self.groups[rows], self.documents[rows])
 
-    def metric(self, metric: Metric, config: ResamplingConfig) -> Measure:
+    def metric(self, metric: Metric, config: Resampling) -> Measure:
         """A metric with its interval."""
         return self.measure(metric.weighted, config, metric.insensitive_balanced)
 
-    def measure(self, weighted: Weighted, config: ResamplingConfig, insensitive_to: tuple[str, ...] = ()) -> Measure:
+    def measure(self, weighted: Weighted, config: Resampling, insensitive_to: tuple[str, ...] = ()) -> Measure:
         """A value with its interval."""
         value = float(weighted(self.truth, self.scores, np.ones(len(self.truth))))
         if not np.isfinite(value):
@@ -76,11 +80,12 @@ class Ranking:
             low, high = middle(weighted(self.truth, self.scores, weights))
         return Measure(value, low, high, insensitive_to)
 
-    def floors(self, metric: Metric, config: ResamplingConfig) -> dict[str, float]:
-        """What a metric is for equal numbers, and the 95th percentile of it for numbers in random places."""
-        floors = {"constant": metric(self.truth, np.zeros(len(self.truth)))}
+    def floors(self, weighted: Weighted, config: Resampling) -> dict[str, float]:
+        """What a value is for equal numbers, and the 95th percentile of it for numbers in random places."""
+        ones = np.ones(len(self.truth))
+        floors = {"constant": float(weighted(self.truth, np.zeros(len(self.truth)), ones))}
         rng = np.random.default_rng(config.seed)
-        chance = [metric(self.truth, rng.permutation(self.scores)) for _ in range(config.n_permutations)]
+        chance = [float(weighted(self.truth, rng.permutation(self.scores), ones)) for _ in range(config.n_permutations)]
         if chance:
             floors["shuffled"] = float(np.quantile(chance, 0.95))
         return {name: value for name, value in floors.items() if np.isfinite(value)}

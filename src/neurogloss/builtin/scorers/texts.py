@@ -84,7 +84,7 @@ class TextsScorer(Scorer):
             scorer=self.name,
             headline=AUC.name,
             measures=self._measures(ranking),
-            floors=ranking.floors(AUC, config),
+            floors=ranking.floors(AUC.weighted, config),
             ceiling=1.0,
             n_asked=len(ratings),
             n_answered=len(rated),
