@@ -10,7 +10,9 @@ from neurogloss.testing.embedder import EmbedderContract
 from neurogloss.testing.executor import ExecutorContract
 from neurogloss.testing.explainer import ExplainerContract
 from neurogloss.testing.language_model import LanguageModelContract
+from neurogloss.testing.metric import MetricContract
 from neurogloss.testing.negatives import NegativesContract
+from neurogloss.testing.questions import QuestionScorerContract
 from neurogloss.testing.result_store import ResultStoreContract
 from neurogloss.testing.scorer import ScorerContract, SimulationScorerContract
 from neurogloss.testing.simulator import SimulatorContract
@@ -22,7 +24,9 @@ __all__ = [
     "ExecutorContract",
     "ExplainerContract",
     "LanguageModelContract",
+    "MetricContract",
     "NegativesContract",
+    "QuestionScorerContract",
     "ResultStoreContract",
     "ScorerContract",
     "SimulationScorerContract",

@@ -68,7 +68,7 @@ class NaturalScorer(Scorer):
             Question(
                 (shown(shown_part(each.record, self._config.window).sequence.text),),
                 answer=int(view.fires(each.record)),
-                group=each.group,
+                groups=(each.group,),
                 document_id=each.record.sequence.document_id,
             )
             for each in chosen

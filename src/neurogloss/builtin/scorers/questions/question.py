@@ -15,10 +15,10 @@ class Question:
     """What is shown: one text to say yes or no to, or several to choose from."""
     answer: int
     """1 for yes and 0 for no, or the place of the text that is meant."""
-    group: str
-    """What the text is that decides: `top`, `importance`, `quantile.BIN` or `negatives.KIND`."""
+    groups: tuple[str, ...]
+    """What each text is: `top`, `importance`, `quantile.BIN` or `negatives.KIND`."""
     document_id: str
-    """The document of that text."""
+    """The document of the text that is asked for."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ def questionnaire(
         beside = [others[(number * n_beside + i) % len(others)] for i in range(n_beside)]
         records = [*beside[:place], each, *beside[place:]]
         texts = tuple(shown(shown_part(one.record, config.window).sequence.text) for one in records)
-        questions.append(Question(texts, int(place), each.group, each.record.sequence.document_id))
+        questions.append(
+            Question(texts, int(place), tuple(one.group for one in records), each.record.sequence.document_id)
+        )
     flags = [f"{n_questions} of {config.n_questions} questions"] if n_questions < config.n_questions else []
     return Questionnaire(tuple(questions[i] for i in rng.permutation(n_questions)), tuple(flags))

@@ -34,7 +34,7 @@ def questionnaire(
 ) -> Questionnaire:
     """Questions from (record, its text, answer), shuffled."""
     questions = [
-        Question((text,), answer, each.group, each.record.sequence.document_id) for each, text, answer in asked
+        Question((text,), answer, (each.group,), each.record.sequence.document_id) for each, text, answer in asked
     ]
     counts = {"positives": (1, config.n_positives), "negatives": (0, config.n_negatives)}
     there = [question.answer for question in questions]
