@@ -17,11 +17,13 @@ from neurogloss.builtin.scorers.configs import (
     GenerateThenActivateConfig,
     NaturalConfig,
     StabilityConfig,
+    SurprisalConfig,
 )
 from neurogloss.builtin.scorers.embedding import EmbeddingScorer
 from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
 from neurogloss.builtin.scorers.natural import NaturalScorer
 from neurogloss.builtin.scorers.stability import StabilityScorer
+from neurogloss.builtin.scorers.surprisal import SurprisalScorer
 from neurogloss.interfaces.scorer import Scorer
 from neurogloss.testing import ScorerContract
 
@@ -47,6 +49,13 @@ class TestNaturalScorer(ScorerContract):
     def scorer(self) -> Scorer:
         config = NaturalConfig(n_texts=12, min_texts=4, n_bootstrap=50, n_permutations=50)
         return NaturalScorer(config, ScriptedModel(ScriptedConfig()))
+
+
+class TestSurprisalScorer(ScorerContract):
+    @pytest.fixture
+    def scorer(self) -> Scorer:
+        config = SurprisalConfig(min_each=2, n_bootstrap=50, n_permutations=50)
+        return SurprisalScorer(config, ScriptedModel(ScriptedConfig()), RandomNegatives(RandomNegativesConfig()))
 
 
 class TestStabilityScorer(ScorerContract):

@@ -11,13 +11,16 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from neurogloss.builtin.explainers.configs import TokenActivationConfig
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
+from neurogloss.builtin.llms.configs import ScriptedConfig
+from neurogloss.builtin.llms.scripted import ScriptedModel
 from neurogloss.builtin.prompts.examples import EXAMPLES, ExampleRecord
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
-from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig, NaturalConfig
+from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig, NaturalConfig, SurprisalConfig
 from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
 from neurogloss.builtin.scorers.natural import NaturalScorer
 from neurogloss.builtin.scorers.questions.examples import detection_examples
 from neurogloss.builtin.scorers.questions.question import Question
+from neurogloss.builtin.scorers.surprisal import SurprisalScorer
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
@@ -106,6 +109,12 @@ def test_golden_natural(golden: SnapshotAssertion, slots: bool) -> None:
     part = [Question((text,), 0, "top", "doc") for text in ("a house 家", "Text 2: x\\nText 3: y")]
     conversation = asker.conversation("Chinese characters", part, {}, detection_examples(), slots=slots)
     assert readable(conversation) == golden
+
+
+@pytest.mark.parametrize("gloss", ["Chinese characters\nthat stand for a house.", None], ids=["with", "without"])
+def test_golden_surprisal(golden: SnapshotAssertion, gloss: str | None) -> None:
+    scorer = SurprisalScorer(SurprisalConfig(negatives=[]), ScriptedModel(ScriptedConfig()), [])
+    assert scorer.context(gloss) + "A house 家.\n" == golden
 
 
 def write(folder: Path, text: str) -> str:

@@ -19,6 +19,7 @@ from neurogloss.builtin.scorers.configs import (
     NaturalConfig,
     SimulationScorerConfig,
     StabilityConfig,
+    SurprisalConfig,
 )
 from neurogloss.builtin.scorers.questions.configs import (
     DetectionConfig,
@@ -71,7 +72,7 @@ def neurogloss_register_components() -> list[Component]:
             config=ScriptedConfig,
             factory="neurogloss.builtin.llms.scripted:ScriptedModel",
             summary="no model: replies that depend on the request alone",
-            provides=("generate", "choice_logprobs", "json_schema"),
+            provides=("generate", "choice_logprobs", "json_schema", "text_logprobs"),
         ),
         Component(
             kind="llm",
@@ -212,6 +213,17 @@ def neurogloss_register_components() -> list[Component]:
             summary="purity and responsiveness: does the unit fire where the explanation holds in natural text?",
             needs=("llm",),
             requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="surprisal",
+            config=SurprisalConfig,
+            factory="neurogloss.builtin.scorers.surprisal:SurprisalScorer",
+            summary="how much likelier the explanation makes texts on which the unit fires than others",
+            needs=("llm",),
+            requires=("text_logprobs",),
+            parts={"negatives": "negatives"},
             explanations=("ProseExplanation",),
         ),
         Component(

@@ -130,6 +130,8 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing):
         prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
         if isinstance(request, GenerateRequest):
             return replace(usage, completion_tokens=completion + request.n * self._config.reasoning_tokens)
+        if not isinstance(request, ChoiceRequest):
+            return usage
         n_slots = len(request.pieces) - 1
         if self._config.choice_method is ChoiceMethod.ECHO and request.fill is not None:
             return Usage(prompt_tokens=prompt // max(n_slots, 1), completion_tokens=1)

@@ -94,6 +94,25 @@ class EmbeddingScorerConfig(TextsConfig):
 
 
 @dataclass
+class SurprisalConfig(TextsConfig):
+    """Does the explanation make the texts on which the unit fires more likely than others?"""
+
+    prompt: str | None = None
+    """File with the template of what stands before a text; null takes the built-in one."""
+    n_unrelated: int = 3
+    """Glosses that have nothing to do with any unit, whose mean the explanation is compared with; with 0 it is
+    compared with the same line without an explanation."""
+
+    def check(self) -> None:
+        """As `TextsConfig.check`."""
+        from neurogloss.builtin.prompts.rendering import Prompt
+
+        super().check()
+        Prompt("surprisal", self.prompt)
+        _at_least(self, "n_unrelated", 0)
+
+
+@dataclass
 class GenerateThenActivateConfig(ResamplingConfig):
     """Does the unit fire on texts that a language model wrote to make it fire?"""
 
