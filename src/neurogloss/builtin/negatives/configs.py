@@ -38,7 +38,7 @@ class EmbeddingNegativesConfig:
     """What tells how near two texts are: an embedder's name, or a mapping with `component` and its keys."""
     n_firing: int = 10
     """How many of the highest records a text is compared with; the nearest of them counts."""
-    n_candidates: int = 200
+    n_candidates: int = 100
     """Sequences of the split among which negatives are looked for."""
 
     def check(self) -> None:

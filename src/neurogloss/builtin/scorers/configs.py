@@ -122,7 +122,7 @@ class GenerateThenActivateConfig(ResamplingConfig):
     """Texts to write that should fire the unit; as many that should not."""
     min_each: int = 4
     """With fewer texts than this of either there is no score."""
-    n_natural: int = 200
+    n_natural: int = 100
     """Sequences of the split that the texts are compared with."""
     temperature: float = 0.0
     """Of the language model."""
@@ -175,7 +175,7 @@ class NaturalConfig(QuestionsConfig):
     """Texts that are rated, half of them records on which the unit fires."""
     min_texts: int = 8
     """With fewer rated texts than this there is no score."""
-    n_pool: int = 200
+    n_pool: int = 100
     """Sequences of the split from which the other half is taken."""
     per_request: int = 5
     """Texts in one request."""

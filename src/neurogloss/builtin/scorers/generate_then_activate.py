@@ -13,6 +13,7 @@ from neurogloss.builtin.scorers.ranking import AUC, Ranking, difference, mean_of
 from neurogloss.builtin.scorers.written_texts import FIRING, SILENT, read_texts, schema
 from neurogloss.errors import LanguageModelError
 from neurogloss.interfaces.language_model import JSON_SCHEMA, LanguageModel
+from neurogloss.interfaces.metric import MISSING_LABELS
 from neurogloss.interfaces.scorer import Scorer, Verdict
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.explanations import Explanation, ProseExplanation
@@ -24,6 +25,8 @@ from neurogloss.records.unit_records import SplitView
 NATURAL = "natural"
 _TOKENS_PER_TEXT, _TOKENS_AROUND = 64, 32
 _RARE = (0.9, 0.99)
+_BLIND = (MISSING_LABELS,)
+"""Nobody writes texts on which the unit fires and of which the explanation says nothing."""
 
 
 class GenerateThenActivateScorer(Scorer):
@@ -64,6 +67,9 @@ class GenerateThenActivateScorer(Scorer):
         if isinstance(texts, Failure):
             return Verdict(texts)
         run = {key: [r for r in view.written(each) if r is not None and r.counted.any()] for key, each in texts.items()}
+        if min(map(len, run.values())) < self._config.min_each:
+            self._llm.reject(request)
+            return Verdict(Failure(Reason.UNPARSABLE, "the subject reads no token in the texts that were written"))
         return Verdict(self._score(run[FIRING], run[SILENT], natural))
 
     def conversation(self, explanation: str) -> Conversation:
@@ -100,10 +106,8 @@ class GenerateThenActivateScorer(Scorer):
 
     def _score(
         self, firing: list[ActivationRecord], silent: list[ActivationRecord], natural: list[ActivationRecord]
-    ) -> Score | Failure:
+    ) -> Score:
         config = self._config
-        if min(len(firing), len(silent)) < config.min_each:
-            return Failure(Reason.UNPARSABLE, "the subject reads no token in most of the texts that were written")
         written, against_natural = _ranking(firing, silent), _ranking(firing, natural)
         n_asked, n_answered = 2 * config.n_texts, len(firing) + len(silent)
         flags = ["constant maxima"] if written.constant else []
@@ -113,10 +117,10 @@ class GenerateThenActivateScorer(Scorer):
             scorer="generate_then_activate",
             headline=AUC.name,
             measures={
-                "auc": written.metric(AUC, config),
-                "auc.natural": against_natural.metric(AUC, config),
+                "auc": written.measure(AUC.weighted, config, _BLIND),
+                "auc.natural": against_natural.measure(AUC.weighted, config, _BLIND),
                 **self._shares(written, np.array([record.maximum for record in natural])),
-                "difference": against_natural.measure(_in_deviations, config),
+                "difference": against_natural.measure(_in_deviations, config, _BLIND),
                 "mean.firing": written.measure(mean_of(True), config),
                 "mean.silent": written.measure(mean_of(False), config),
                 "mean.natural": against_natural.measure(mean_of(False), config),
@@ -134,7 +138,7 @@ class GenerateThenActivateScorer(Scorer):
         for quantile in _RARE:
             above = (written.scores > np.quantile(natural, quantile)).astype(np.float64)
             rare = Ranking(written.truth, above, written.groups, written.documents)
-            shares[f"above.{quantile}"] = rare.measure(mean_of(True), self._config)
+            shares[f"above.{quantile}"] = rare.measure(mean_of(True), self._config, _BLIND)
             shares[f"above.{quantile}.silent"] = rare.measure(mean_of(False), self._config)
         return shares
 

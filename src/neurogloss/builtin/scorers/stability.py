@@ -13,11 +13,15 @@ from neurogloss.builtin.scorers.configs import StabilityConfig
 from neurogloss.builtin.scorers.questions.selecting import obstacle
 from neurogloss.interfaces.embedder import Embedder
 from neurogloss.interfaces.explainer import Explainer
+from neurogloss.interfaces.metric import EXTRA_LABELS, MISSING_LABELS, SHUFFLED_LABELS
 from neurogloss.interfaces.scorer import Scorer, Verdict
 from neurogloss.records.explanations import Explanation
 from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.scores import Measure, Score
 from neurogloss.records.unit_records import SplitView
+
+_BLIND = (MISSING_LABELS, EXTRA_LABELS, SHUFFLED_LABELS)
+"""Explanations are compared with explanations, never with the unit."""
 
 
 class StabilityScorer(Scorer):
@@ -69,9 +73,9 @@ class StabilityScorer(Scorer):
             scorer="stability",
             headline="agreement",
             measures={
-                "agreement": Measure(float(cosines.mean())),
-                "agreement.lowest": Measure(float(cosines.min())),
-                "agreement.among": Measure(float(among.mean()) if len(among) else None),
+                "agreement": Measure(float(cosines.mean()), insensitive_to=_BLIND),
+                "agreement.lowest": Measure(float(cosines.min()), insensitive_to=_BLIND),
+                "agreement.among": Measure(float(among.mean()) if len(among) else None, insensitive_to=_BLIND),
             },
             floors={"random_text": float((again @ self._random.T).mean())},
             ceiling=1.0,
