@@ -42,7 +42,7 @@ class Finds(FakeLanguageModel):
 
 def _config(**more: int) -> NaturalConfig:
     return NaturalConfig(
-        **{"n_texts": 12, "min_texts": 4, "n_bootstrap": 50, "n_permutations": 50, "per_request": 3, **more}  # type: ignore[arg-type]
+        **{"n_texts": 12, "min_each": 2, "n_bootstrap": 50, "n_permutations": 50, "per_request": 3, **more}  # type: ignore[arg-type]
     )
 
 
@@ -115,7 +115,7 @@ async def test_without_ratings_or_texts_there_is_no_score() -> None:
     for outcome, reason in (
         (await _outcome("cat", FailingLanguageModel(), _config()), Reason.FAILED),
         (await _outcome("cat", Finds(lost="The"), _config()), Reason.UNPARSABLE),
-        (await _outcome("cat", Finds(), _config(n_texts=40, min_texts=20)), Reason.TOO_FEW_RECORDS),
+        (await _outcome("cat", Finds(), _config(n_texts=40, min_each=8)), Reason.TOO_FEW_RECORDS),
     ):
         assert isinstance(outcome, Failure)
         assert outcome.reason is reason
@@ -124,7 +124,7 @@ async def test_without_ratings_or_texts_there_is_no_score() -> None:
     assert verdict.outcome.reason is Reason.MISMATCHED
 
 
-@pytest.mark.parametrize(("field", "value"), [("min_texts", 0), ("n_texts", 7), ("n_pool", 0), ("per_request", 0)])
+@pytest.mark.parametrize(("field", "value"), [("min_each", 0), ("n_texts", 7), ("n_pool", 0), ("per_request", 0)])
 def test_values_that_mean_nothing_are_refused(field: str, value: int) -> None:
     with pytest.raises(ConfigError, match=f"^{field} is {value}"):
         NaturalConfig(**{field: value}).check()  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,9 @@ _CANDIDATES = 2000
 _TOGETHER = 32
 """Sequences that go through the subject together."""
 
+_RECORDS_KEPT = 256
+"""Neighbours' records that are kept: reading one takes longer than finding it."""
+
 _KEPT = 20_000
 """Computed records that are kept; beyond this all are forgotten."""
 
@@ -43,6 +47,7 @@ class CollectedSurroundings:
         self, collected: CollectedUnits, table: TokenTable, plan: CollectionPlan, subject: SubjectModel | None
     ) -> None:
         self._collected = collected
+        self._record = lru_cache(_RECORDS_KEPT)(collected.record)
         self._table = table
         self._plan = plan
         self._subject = subject
@@ -66,7 +71,7 @@ class CollectedSurroundings:
             if len(found) == n:
                 break
             if (other.site, other.index) != (unit.site, unit.index):
-                view = self._collected.record(other).view(split)
+                view = self._record(other).view(split)
                 if not view.dead:
                     found.append(Neighbour(view, float(-similarity)))
         return tuple(found)

@@ -35,29 +35,31 @@ class Form:
     """What is read as an answer in a text."""
     single: bool
     """A question has several texts, and a request of its own."""
+    label: str = "Text"
+    """What stands before an answer where probabilities are asked for."""
 
     @classmethod
     def yes_no(cls) -> Form:
         """One text; no or yes."""
-        return cls(("No", "Yes"), (0, 1), YES_NO, single=False)
+        return cls(("No", "Yes"), (0, 1), YES_NO, False)
 
     @classmethod
-    def which(cls, n: int) -> Form:
+    def which(cls, n: int, label: str = "Text") -> Form:
         """`n` texts; the number of one."""
         numbers = tuple(range(1, n + 1))
-        return cls(tuple(map(str, numbers)), numbers, numbers_to(n), single=True)
+        return cls(tuple(map(str, numbers)), numbers, numbers_to(n), True, label)
 
     def reply(self, answers: Sequence[int], *, slots: bool) -> str:
         """The reply that gives these answers, as the examples show it."""
         if slots:
             return "\n".join(
-                f"Text{place}{SEPARATOR}{self.words[answer]}"
+                f"{self.label}{place}{SEPARATOR}{self.words[answer]}"
                 for place, answer in zip(self.places(len(answers)), answers, strict=True)
             )
         return f'{{"answers": [{", ".join(str(self.numbers[answer]) for answer in answers)}]}}'
 
     def places(self, n: int) -> list[str]:
-        """What stands between `Text` and each answer: its number, where texts are answered one by one."""
+        """What stands between the label and each answer: a number, where texts are answered one by one."""
         return [""] if self.single else [f" {i}" for i in range(1, n + 1)]
 
     def schema(self, n: int) -> Mapping[str, Any]:
@@ -158,7 +160,7 @@ class Asker:
 
     def choice_request(self, conversation: Conversation, n: int) -> ChoiceRequest:
         """The question for probabilities: a slot for each of `n` answers, which read the most likely before them."""
-        lines = [f"Text{place}{SEPARATOR}" for place in self._form.places(n)]
+        lines = [f"{self._form.label}{place}{SEPARATOR}" for place in self._form.places(n)]
         chat = self._config.chat
         start, messages = ("", conversation.messages) if chat else (f"{conversation.plain}\n\n", ())
         return ChoiceRequest(

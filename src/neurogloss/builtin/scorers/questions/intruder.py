@@ -32,7 +32,7 @@ class IntruderScorer(QuestionScorer):
     examples = intruder_examples()
 
     def __init__(self, config: IntruderConfig, llm: LanguageModel, negatives: Negatives | Sequence[Negatives]) -> None:
-        super().__init__(config, llm, Form.which(config.n_texts))
+        super().__init__(config, llm, Form.which(config.n_texts, "Intruder"))
         self._config = config
         self._negatives = by_name(config.negatives, negatives)
         self.accepts = (ProseExplanation,) if config.with_explanation else (Explanation,)
