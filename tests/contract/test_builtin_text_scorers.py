@@ -47,7 +47,7 @@ class TestGenerateThenActivateScorer(ScorerContract):
 class TestNaturalScorer(ScorerContract):
     @pytest.fixture
     def scorer(self) -> Scorer:
-        config = NaturalConfig(n_texts=12, min_each=2, n_bootstrap=50, n_permutations=50)
+        config = NaturalConfig(n_texts=12, min_texts=4, n_bootstrap=50, n_permutations=50)
         return NaturalScorer(config, ScriptedModel(ScriptedConfig()))
 
 

@@ -42,7 +42,7 @@ class Finds(FakeLanguageModel):
 
 def _config(**more: int) -> NaturalConfig:
     return NaturalConfig(
-        **{"n_texts": 12, "min_each": 2, "n_bootstrap": 50, "n_permutations": 50, "per_request": 3, **more}  # type: ignore[arg-type]
+        **{"n_texts": 12, "min_texts": 4, "n_bootstrap": 50, "n_permutations": 50, "per_request": 3, **more}  # type: ignore[arg-type]
     )
 
 
@@ -91,6 +91,13 @@ async def test_constant_answers_are_worth_nothing_and_flagged(gloss: str) -> Non
     assert "constant answers" in score.flags
 
 
+async def test_a_unit_with_the_same_maximum_in_every_text_has_no_score() -> None:
+    view = unit_record({"The": 1.0, "cat": 0.5}).view(Split.TEST)
+    outcome = (await NaturalScorer(_config(), Finds()).score(prose_explanation("The"), view)).outcome
+    assert isinstance(outcome, Failure)
+    assert outcome.reason is Reason.CONSTANT
+
+
 async def test_the_texts_span_the_maxima_and_half_of_them_fire() -> None:
     scorer = NaturalScorer(_config(n_texts=6), Finds())
     view = unit_record().view(Split.TEST)
@@ -115,7 +122,7 @@ async def test_without_ratings_or_texts_there_is_no_score() -> None:
     for outcome, reason in (
         (await _outcome("cat", FailingLanguageModel(), _config()), Reason.FAILED),
         (await _outcome("cat", Finds(lost="The"), _config()), Reason.UNPARSABLE),
-        (await _outcome("cat", Finds(), _config(n_texts=40, min_each=8)), Reason.TOO_FEW_RECORDS),
+        (await _outcome("cat", Finds(), _config(n_texts=40, min_texts=20)), Reason.TOO_FEW_RECORDS),
     ):
         assert isinstance(outcome, Failure)
         assert outcome.reason is reason
@@ -124,7 +131,7 @@ async def test_without_ratings_or_texts_there_is_no_score() -> None:
     assert verdict.outcome.reason is Reason.MISMATCHED
 
 
-@pytest.mark.parametrize(("field", "value"), [("min_each", 0), ("n_texts", 7), ("n_pool", 0), ("per_request", 0)])
+@pytest.mark.parametrize(("field", "value"), [("min_texts", 0), ("n_texts", 7), ("n_pool", 0), ("per_request", 0)])
 def test_values_that_mean_nothing_are_refused(field: str, value: int) -> None:
     with pytest.raises(ConfigError, match=f"^{field} is {value}"):
         NaturalConfig(**{field: value}).check()  # type: ignore[arg-type]

@@ -173,9 +173,8 @@ class NaturalConfig(QuestionsConfig):
 
     n_texts: int = 40
     """Texts that are rated, half of them records on which the unit fires."""
-    min_each: int = 4
-    """With fewer texts than this that fire, or that do not, there is no score; nor with fewer than twice as many
-    ratings."""
+    min_texts: int = 8
+    """With fewer rated texts than this there is no score."""
     n_pool: int = 100
     """Sequences of the split from which the other half is taken."""
     per_request: int = 5
@@ -184,9 +183,9 @@ class NaturalConfig(QuestionsConfig):
     def check(self) -> None:
         """As `QuestionsConfig.check`."""
         super().check()
-        for name in ("min_each", "per_request", "n_pool"):
+        for name in ("min_texts", "per_request", "n_pool"):
             _at_least(self, name, 1)
-        _at_least(self, "n_texts", 2 * self.min_each)
+        _at_least(self, "n_texts", self.min_texts)
 
 
 def _at_least(config: Any, name: str, least: int) -> None:

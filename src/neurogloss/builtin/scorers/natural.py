@@ -60,11 +60,12 @@ class NaturalScorer(Scorer):
         if failure is not None:
             return Verdict(failure)
         chosen = self._chosen(view)
-        n_firing = sum(view.fires(each.record) for each in chosen)
-        if min(n_firing, len(chosen) - n_firing) < self._config.min_each:
-            found = f"{n_firing} texts that fire and {len(chosen) - n_firing} that do not in split {view.split}"
-            detail = f"{found}, at least {self._config.min_each} of each are needed"
+        if len(chosen) < self._config.min_texts:
+            detail = f"{len(chosen)} texts in split {view.split}, at least {self._config.min_texts} are needed"
             return Verdict(Failure(Reason.TOO_FEW_RECORDS, detail))
+        maxima = [each.record.maximum for each in chosen]
+        if min(maxima) == max(maxima):
+            return Verdict(Failure(Reason.CONSTANT, f"the unit's maximum is {maxima[0]:g} in every text"))
         check_split(view, chosen)
         questions = [
             Question(
@@ -93,7 +94,7 @@ class NaturalScorer(Scorer):
         config = self._config
         rated = [(each, answer) for each, answer in zip(chosen, answers, strict=True) if isinstance(answer, Answer)]
         missing = [answer for answer in answers if isinstance(answer, Failure)]
-        if len(rated) < 2 * config.min_each:
+        if len(rated) < config.min_texts:
             return Failure(missing[0].reason, f"{len(missing)} of {len(answers)} texts not rated: {missing[0].detail}")
         ranking = Ranking(
             truth=np.array([bool(answer.chosen) for _, answer in rated]),
