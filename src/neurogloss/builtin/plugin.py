@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SyntheticCorpusConfig
+from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import (
     ActivationsAndLogitsConfig,
@@ -20,10 +21,19 @@ from neurogloss.builtin.explainers.configs import (
 from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
 from neurogloss.builtin.negatives.configs import (
     BeginningNegativesConfig,
+    DecoderNegativesConfig,
+    EmbeddingNegativesConfig,
     NeighbourNegativesConfig,
     RandomNegativesConfig,
 )
-from neurogloss.builtin.scorers.configs import SimulationScorerConfig
+from neurogloss.builtin.scorers.configs import (
+    EmbeddingScorerConfig,
+    GenerateThenActivateConfig,
+    NaturalConfig,
+    SimulationScorerConfig,
+    StabilityConfig,
+    SurprisalConfig,
+)
 from neurogloss.builtin.scorers.questions.configs import (
     DetectionConfig,
     DiscriminationConfig,
@@ -75,7 +85,7 @@ def neurogloss_register_components() -> list[Component]:
             config=ScriptedConfig,
             factory="neurogloss.builtin.llms.scripted:ScriptedModel",
             summary="no model: replies that depend on the request alone",
-            provides=("generate", "choice_logprobs", "json_schema"),
+            provides=("generate", "choice_logprobs", "json_schema", "text_logprobs"),
         ),
         Component(
             kind="llm",
@@ -267,6 +277,54 @@ def neurogloss_register_components() -> list[Component]:
             explanations=("ProseExplanation",),
         ),
         Component(
+            kind="scorer",
+            name="embedding",
+            config=EmbeddingScorerConfig,
+            factory="neurogloss.builtin.scorers.embedding:EmbeddingScorer",
+            summary="nearness in meaning of the explanation to texts on which the unit fires",
+            parts={"embedder": "embedder", "negatives": "negatives"},
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="generate_then_activate",
+            config=GenerateThenActivateConfig,
+            factory="neurogloss.builtin.scorers.generate_then_activate:GenerateThenActivateScorer",
+            summary="the subject run on texts that a language model wrote to make the unit fire, or not",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="natural",
+            config=NaturalConfig,
+            factory="neurogloss.builtin.scorers.natural:NaturalScorer",
+            summary="purity and responsiveness: does the unit fire where the explanation holds in natural text?",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="surprisal",
+            config=SurprisalConfig,
+            factory="neurogloss.builtin.scorers.surprisal:SurprisalScorer",
+            summary="how much likelier the explanation makes texts on which the unit fires than others",
+            needs=("llm",),
+            requires=("text_logprobs",),
+            parts={"negatives": "negatives"},
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="stability",
+            config=StabilityConfig,
+            factory="neurogloss.builtin.scorers.stability:StabilityScorer",
+            summary="agreement with explanations of other records of the unit",
+            parts={"explainer": "explainer", "embedder": "embedder"},
+        ),
+        Component(
             kind="negatives",
             name="random",
             config=RandomNegativesConfig,
@@ -286,6 +344,30 @@ def neurogloss_register_components() -> list[Component]:
             config=BeginningNegativesConfig,
             factory="neurogloss.builtin.negatives.beginnings:BeginningNegatives",
             summary="texts that fire, cut off right before the unit does",
+        ),
+        Component(
+            kind="negatives",
+            name="embedding",
+            config=EmbeddingNegativesConfig,
+            factory="neurogloss.builtin.negatives.embedding:EmbeddingNegatives",
+            summary="texts near those on which the unit fires, and on which it does not",
+            parts={"embedder": "embedder"},
+        ),
+        Component(
+            kind="negatives",
+            name="decoder",
+            config=DecoderNegativesConfig,
+            factory="neurogloss.builtin.negatives.decoder:DecoderNegatives",
+            summary="top records of units that write nearly the same, on which the unit does not fire",
+            needs=("subject",),
+            requires=("output_weights",),
+        ),
+        Component(
+            kind="embedder",
+            name="hashed_words",
+            config=HashedWordsConfig,
+            factory="neurogloss.builtin.embedders.hashed_words:HashedWordsEmbedder",
+            summary="no model: a bag of hashed words; the baseline",
         ),
         Component(
             kind="store",

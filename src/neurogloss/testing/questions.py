@@ -11,7 +11,7 @@ from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.scorer import Scorer
 from neurogloss.records.explanations import Explanation
 from neurogloss.records.failures import Reason
-from neurogloss.records.requests import ChoiceRequest, Request
+from neurogloss.records.requests import ChoiceRequest, Request, TextRequest
 from neurogloss.records.scores import Score
 from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import SplitView
@@ -163,5 +163,6 @@ class QuestionScorerContract(ScorerContract):
 
 
 def _text(request: Request) -> str:
+    assert not isinstance(request, TextRequest), "questions are not asked by how likely a text is"
     pieces = request.pieces if isinstance(request, ChoiceRequest) else ()
     return "\n".join([*(message.content for message in request.messages), *pieces])

@@ -8,6 +8,7 @@ from neurogloss.builtin.llms.readers.levels_as_json import levels_as_json
 from neurogloss.builtin.llms.readers.levels_at_slots import levels_at_slots
 from neurogloss.builtin.llms.readers.marked_tokens import marked_tokens
 from neurogloss.builtin.llms.readers.reader import Reader
+from neurogloss.builtin.llms.readers.written_texts import written_texts
 
 READERS: tuple[Reader, ...] = (
     levels_at_slots,
@@ -16,4 +17,5 @@ READERS: tuple[Reader, ...] = (
     firing_texts,
     text_that_fires,
     intruder,
+    written_texts,
 )
