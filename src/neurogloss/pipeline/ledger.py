@@ -30,6 +30,9 @@ from neurogloss.records.runs import RecordedCall
 
 _log = logging.getLogger(__name__)
 
+_PREPARED_TOGETHER = 4
+"""Requests that are encoded and looked up before what is ready is sent: with all at once, the first would wait for all."""
+
 
 class Ledger(Answering):
     """Commits every call of one run, and answers from what is committed.
@@ -77,6 +80,7 @@ class Ledger(Answering):
         self._used: set[tuple[str, str]] = set()
         self._direct = 0
         self._closing = False
+        self._preparing = asyncio.Semaphore(_PREPARED_TOGETHER)
         self._batches = Batches(
             store,
             run_id,
@@ -97,9 +101,11 @@ class Ledger(Answering):
             BudgetError: The budget leaves too little for the call.
             PendingError: The reply is in a batch that is not finished, and is not to be waited for.
         """
-        encoded = codec.encode(request)
-        key = encoded_key(model, verb, encoded)
-        committed = self._store.reply(key, rejected=not self._ask_rejected or key in self._answered)
+        async with self._preparing:
+            encoded = codec.encode(request)
+            key = encoded_key(model, verb, encoded)
+            committed = self._store.reply(key, rejected=not self._ask_rejected or key in self._answered)
+            await asyncio.sleep(0)  # lets others go on
         if committed is not None:
             if (key, role) not in self._used and key not in self._answered:
                 self._store.add_use(self._run_id, key, role)

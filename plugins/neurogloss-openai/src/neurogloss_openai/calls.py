@@ -8,6 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from neurogloss.errors import LanguageModelError, TransientError
@@ -31,7 +32,7 @@ class Call(Generic[T]):
     sample: int = 0
     """Tells equal calls apart that are to be answered independently."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Equal for equal calls."""
         what = json.dumps([self.endpoint.value, self.sample, self.body], sort_keys=True)
