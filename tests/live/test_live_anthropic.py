@@ -11,9 +11,15 @@ import pytest
 from neurogloss.cli.main import main
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import GenerateReply, GenerateRequest
-from neurogloss_anthropic.configs import AnthropicConfig
+from neurogloss_anthropic.configs import AnthropicConfig, JsonMethod
 from neurogloss_anthropic.model import AnthropicModel
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 20}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 CAPITAL = (Message("system", "You answer with one word."), Message("user", "What is the capital of France?"))
 
 
@@ -30,6 +36,32 @@ def test_a_message_is_answered_and_counted(vllm_server: Any) -> None:
     reply, counted = asyncio.run(ask())
     assert "Paris" in reply.completions[0].text
     assert counted == reply.usage.prompt_tokens
+
+
+@pytest.mark.parametrize("method", list(JsonMethod))
+def test_texts_follow_a_schema(vllm_server: Any, method: JsonMethod) -> None:
+    async def ask() -> GenerateReply:
+        config = AnthropicConfig(vllm_server.model, api_key_env=None, base_url=vllm_server.url, json_method=method)
+        model = AnthropicModel(config)
+        try:
+            return await model.generate(GenerateRequest(CAPITAL, max_tokens=60, json_schema=SCHEMA))
+        finally:
+            await model.close()
+
+    (completion,) = asyncio.run(ask()).completions
+    assert set(json.loads(completion.text)) == {"city"}
+
+
+def test_a_small_run(vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = (*vllm_server.anthropic, "simulator=json", "units=[layers.5.mlp/12]", "floor=[]")
+    code = main(["run", *small_run, *overrides, "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    told = json.loads(captured.out)
+    (row,) = told["scores"]
+    assert row["n_answered"] > 0
+    assert row["n_answered"] + row["n_unparsable"] == row["n_asked"]
+    assert told["ledger"]["prompt_tokens"] > 0
 
 
 def test_a_small_run_whose_simulator_fails_invents_nothing(
