@@ -11,7 +11,7 @@ import pytest
 from neurogloss.cli.main import main
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import GenerateReply, GenerateRequest
-from neurogloss_anthropic.configs import AnthropicConfig, JsonMethod
+from neurogloss_anthropic.configs import AnthropicConfig
 from neurogloss_anthropic.model import AnthropicModel
 
 SCHEMA = {
@@ -38,11 +38,9 @@ def test_a_message_is_answered_and_counted(vllm_server: Any) -> None:
     assert counted == reply.usage.prompt_tokens
 
 
-@pytest.mark.parametrize("method", list(JsonMethod))
-def test_texts_follow_a_schema(vllm_server: Any, method: JsonMethod) -> None:
+def test_texts_follow_a_schema(vllm_server: Any) -> None:
     async def ask() -> GenerateReply:
-        config = AnthropicConfig(vllm_server.model, api_key_env=None, base_url=vllm_server.url, json_method=method)
-        model = AnthropicModel(config)
+        model = AnthropicModel(AnthropicConfig(vllm_server.model, api_key_env=None, base_url=vllm_server.url))
         try:
             return await model.generate(GenerateRequest(CAPITAL, max_tokens=60, json_schema=SCHEMA))
         finally:
