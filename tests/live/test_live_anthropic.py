@@ -20,6 +20,7 @@ SCHEMA = {
     "required": ["city"],
     "additionalProperties": False,
 }
+ONE_UNIT = ("units=[layers.5.mlp/12]", "floor=[]")
 CAPITAL = (Message("system", "You answer with one word."), Message("user", "What is the capital of France?"))
 
 
@@ -51,7 +52,7 @@ def test_texts_follow_a_schema(vllm_server: Any) -> None:
 
 
 def test_a_small_run(vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    overrides = (*vllm_server.anthropic, "simulator=json", "units=[layers.5.mlp/12]", "floor=[]")
+    overrides = (*vllm_server.anthropic, "simulator=json", *ONE_UNIT)
     code = main(["run", *small_run, *overrides, "--json"])
     captured = capsys.readouterr()
     assert code == 0, captured.err
@@ -66,17 +67,15 @@ def test_a_small_run_whose_simulator_fails_invents_nothing(
     vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # By schema, the server would make even this model write JSON; on its own it cannot.
-    overrides = (*vllm_server.anthropic, "llm.provides=[generate]", "simulator=json")
+    overrides = (*vllm_server.anthropic, "llm.provides=[generate]", "simulator=json", *ONE_UNIT)
     code = main(["run", *small_run, *overrides, "--json"])
     captured = capsys.readouterr()
     assert code in (0, 1), captured.err
     told = json.loads(captured.out)
-    assert sum(row["arm"] == "main" for row in told["explanations"]) == 2
-    scores = [row for row in told["scores"] if row["arm"] == "main"]
-    assert len(scores) == 2
-    for row in scores:
-        if "failure" in row:
-            assert row["failure"]["reason"] == "unparsable"
-        else:
-            assert row["n_unparsable"] + row["n_answered"] + row["n_failed"] == row["n_asked"]
-    assert any("failure" in row or row["n_unparsable"] for row in scores)
+    assert len(told["explanations"]) == 1
+    (row,) = told["scores"]
+    if "failure" in row:
+        assert row["failure"]["reason"] == "unparsable"
+    else:
+        assert row["n_unparsable"] > 0
+        assert row["n_unparsable"] + row["n_answered"] + row["n_failed"] == row["n_asked"]

@@ -68,6 +68,12 @@ def test_a_chat_is_answered(ask: Ask) -> None:
     assert len({completion.text for completion in drawn.completions}) == 3
 
 
+def test_tokens_are_counted_as_they_are_charged(ask: Ask) -> None:
+    chat = GenerateRequest(CAPITAL, max_tokens=1)
+    assert ask("count_tokens", chat) == ask("generate", chat).usage.prompt_tokens
+    assert ask("count_tokens", COUNTING) == ask("choice_logprobs", COUNTING).usage.prompt_tokens
+
+
 def test_texts_follow_a_schema(ask: Ask) -> None:
     (completion,) = ask("generate", GenerateRequest(CAPITAL, max_tokens=60, json_schema=SCHEMA)).completions
     assert completion.finish_reason == "stop"
