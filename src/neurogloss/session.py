@@ -16,6 +16,7 @@ from neurogloss.config.secrets import redacted, variables_of
 from neurogloss.config.settings import Settings, determining
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.corpus import Corpus
+from neurogloss.interfaces.embedder import Embedder
 from neurogloss.interfaces.executor import Executor
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.result_store import ResultStore
@@ -49,6 +50,7 @@ class Session:
         self._progress = progress
         self._given_ledger = ledger
         self._models: dict[str, LanguageModel] = {}
+        self._embedders: dict[str, Embedder] = {}
 
     @cached_property
     def registry(self) -> Registry:
@@ -93,7 +95,18 @@ class Session:
         for run in self.store.runs():
             if run.run_id == self.run_id:  # the subject need not be asked for its sites again
                 return tuple(map(UnitId.parse, run.units))
+        return self._selected(self.settings.units)
 
+    @cached_property
+    def pool(self) -> tuple[UnitId, ...]:
+        """The units that are collected as neighbours of the chosen ones.
+
+        Raises:
+            SubjectError: An unknown site or unit.
+        """
+        return self._selected(self.settings.pool) if self.settings.pool else ()
+
+    def _selected(self, selectors: Sequence[str]) -> tuple[UnitId, ...]:
         def statistics(field: str) -> Mapping[str, Any]:
             return site_statistics(
                 self.subject,
@@ -105,14 +118,15 @@ class Session:
                 progress=self._progress,
             )
 
-        return select_units(self.settings.units, self.subject.sites(), self.settings.seed, statistics)
+        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics)
 
     def collected(self, units: Sequence[UnitId] | None = None) -> CollectedUnits:
         """The records of the chosen units, or of some of them, collected now if they are not in the store."""
+        chosen = self.units if units is None else units
         return collect_units(
             self.subject,
             self.corpus,
-            self.units if units is None else units,
+            tuple(dict.fromkeys((*chosen, *self.pool))),
             self.settings.plan,
             self.activations,
             batch_size=self.settings.batch_size,
@@ -241,21 +255,29 @@ class Session:
             self.store.close()
 
     def _arm(self, name: str, explainer: Choice, simulator: Choice) -> Arm:
-        scorers = {
-            key: self._build_for("scorer", choice, simulator=self._build_for("simulator", simulator))
-            if "simulator" in choice.component.needs
-            else self._build_for("scorer", choice)
-            for key, choice in self.settings.scorers.items()
+        scorers = {key: self._assembled(choice, simulator) for key, choice in self.settings.scorers.items()}
+        return Arm(name, self._assembled(explainer, simulator), scorers)
+
+    def _assembled(self, choice: Choice, simulator: Choice) -> Any:
+        """Builds a component of an arm together with its parts and what they need; equal embedders are one."""
+        if choice.kind == "embedder":
+            key = f"{choice.component.name} {choice.config!r}"
+            if key not in self._embedders:
+                self._embedders[key] = self._build(choice)
+            return self._embedders[key]
+        needs = {kind: self._need(kind, choice.kind, simulator) for kind in choice.component.needs}
+        parts = {
+            name: tuple(self._assembled(each, simulator) for each in part)
+            if isinstance(part, tuple)
+            else self._assembled(part, simulator)
+            for name, part in choice.parts.items()
         }
-        return Arm(name, self._build_for("explainer", explainer), scorers)
+        return self._build(choice, **needs, **parts)
 
-    def _build_for(self, role: str, choice: Choice, **built: Any) -> Any:
-        """Builds a component together with what it needs; its language model is that of the role."""
-        needs = {kind: built[kind] if kind in built else self._need(kind, role) for kind in choice.component.needs}
-        return self._build(choice, **needs)
-
-    def _need(self, kind: str, role: str) -> Any:
-        return self.ledger.opened_for(role, self.model(role)) if kind == "llm" else getattr(self, kind)
+    def _need(self, kind: str, role: str, simulator: Choice) -> Any:
+        if kind == "llm":
+            return self.ledger.opened_for(role, self.model(role))
+        return self._assembled(simulator, simulator) if kind == "simulator" else getattr(self, kind)
 
     def _build(self, choice: Choice, **needs: Any) -> Any:
         return self.registry.build(choice.component, choice.config, **needs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,12 @@ class PathConfig:
     path: str = "???"
 
 
+@dataclass
+class WrapperConfig:
+    of: Any = "silent"
+    by: Any = field(default_factory=lambda: ["judge"])
+
+
 def _component(kind: str, name: str, config: type = ModelConfig, **more: object) -> Component:
     return Component(kind=kind, name=name, config=config, factory="nowhere:Nothing", **more)  # type: ignore[arg-type]
 
@@ -63,6 +70,13 @@ def made_up() -> Plugin:
             _component("llm", "local", provides=able),
             _component("llm", "chat", provides=("generate",)),
             _component("explainer", "silent"),
+            _component(
+                "explainer",
+                "wrapper",
+                WrapperConfig,
+                parts={"of": "explainer", "by": "scorer"},
+                selects_on_valid=True,
+            ),
             _component("scorer", "judge", needs=("llm",), requires=("generate",)),
         ],
     )

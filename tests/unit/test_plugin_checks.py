@@ -65,6 +65,8 @@ def test_a_good_component_has_no_faults() -> None:
         ({"factory": Everything}, "has the factory"),
         ({"needs": ("llms",)}, "needs the unknown kind 'llms'"),
         ({"needs": "llm"}, "has needs='llm'; it must be a tuple"),
+        ({"parts": {"whole": "explainers"}}, "has the part 'whole' of the unknown kind 'explainers'"),
+        ({"parts": {"of": "explainer"}}, "has the part 'of', and its config has no such field"),
         ({"requires": "generate"}, "has requires='generate'; it must be a tuple"),
         ({"provides": ["generate"]}, "has provides=['generate']; it must be a tuple"),
         ({"config": dict}, "'dict' is not a dataclass"),

@@ -73,6 +73,8 @@ class CollectionConfig:
     """Positions at the start of each sequence that never count (attention sinks)."""
     max_documents: int | None = None
     """Read no more than this many documents; null reads all."""
+    pool: list[str] = field(default_factory=list)
+    """Selectors of units that are collected besides the chosen ones, to be their neighbours."""
     batch_size: int = 32
     """Sequences that go through the subject together; changes no result."""
     max_table_bytes: int = 2**30

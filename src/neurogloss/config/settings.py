@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurogloss.config.arms import check_readable, fitting_floors
-from neurogloss.config.choices import Choice, choice_of
+from neurogloss.config.choices import FILES, Choice, choice_of
 from neurogloss.config.conversion import given
 from neurogloss.config.price_tables import load_prices
 from neurogloss.config.schema import MISSING, ROLES, CollectionConfig, FloorConfig, RunConfig, ScoredSplit
@@ -50,6 +50,8 @@ class Settings:
     executor: Choice
     units: tuple[str, ...]
     """Selectors."""
+    pool: tuple[str, ...]
+    """Selectors of units that are collected besides, as neighbours."""
     plan: CollectionPlan
     batch_size: int
     max_table_bytes: int
@@ -67,12 +69,13 @@ class Settings:
     """What was left out of the configuration, and why."""
 
     def choices(self) -> Iterator[Choice]:
-        """Every chosen component."""
-        yield from (self.corpus, self.subject, *self.llms.values(), self.explainer, self.simulator)
-        yield from self.scorers.values()
+        """Every chosen component, parts included."""
+        chosen = [self.corpus, self.subject, *self.llms.values(), self.explainer, self.simulator]
+        chosen += self.scorers.values()
         for pair in self.floors.values():
-            yield from pair
-        yield from (self.store, self.executor)
+            chosen += pair
+        for choice in (*chosen, self.store, self.executor):
+            yield from choice.walk()
 
 
 def settings_of(config: DictConfig, registry: Registry) -> Settings:
@@ -93,24 +96,24 @@ def settings_of(config: DictConfig, registry: Registry) -> Settings:
         choice_of(kind, kind, values.get(kind), registry) for kind in _SINGLE
     )
     scorers = {name: choice_of("scorer", f"scorer.{name}", value, registry) for name, value in root.scorer.items()}
-    simulated = any("simulator" in scorer.component.needs for scorer in scorers.values())
+    simulated = any("simulator" in each.component.needs for each in _walked(explainer, *scorers.values()))
     check_readable(explainer, simulator if simulated else None, scorers.values(), registry)
     pairs = {name: _floor(name, floor, simulator, registry) for name, floor in root.floor.items()}
     floors, notes = fitting_floors(pairs, (explainer, simulator), compare_simulators=simulated)
-    used = {
-        "explainer": [explainer, *(pair[0] for pair in floors.values())],
-        "simulator": [simulator, *(pair[1] for pair in floors.values())] if simulated else [],
-        "scorer": list(scorers.values()),
-    }
+    used = list(_walked(explainer, *scorers.values(), *(pair[0] for pair in floors.values())))
+    if simulated:
+        used += _walked(simulator, *(pair[1] for pair in floors.values()))
     llms = {
-        role: _llm_of(role, values, registry) for role in ROLES if any("llm" in c.component.needs for c in used[role])
+        role: _llm_of(role, values, registry)
+        for role in ROLES
+        if any(choice.kind == role and "llm" in choice.component.needs for choice in used)
     }
-    for role, choices in used.items():
-        built_on = {"llm": llms.get(role), "simulator": simulator, "subject": subject, "corpus": corpus}
-        for choice in choices:
-            needed = {kind: built_on.get(kind) for kind in choice.component.needs}
-            told = {kind: (other.component, other.config) for kind, other in needed.items() if other}
-            registry.check_capabilities(choice.component, choice.config, told)
+    for choice in used:
+        built_on = {"llm": llms.get(choice.kind), "simulator": simulator, "subject": subject, "corpus": corpus}
+        needed = {kind: built_on.get(kind) for kind in choice.component.needs}
+        told = {kind: (other.component, other.config) for kind, other in needed.items() if other}
+        registry.check_capabilities(choice.component, choice.config, told)
+    _check_selection(used, root)
     collection: CollectionConfig = root.collection
     settings = Settings(
         corpus=corpus,
@@ -123,6 +126,7 @@ def settings_of(config: DictConfig, registry: Registry) -> Settings:
         store=store,
         executor=executor,
         units=tuple(root.units),
+        pool=tuple(collection.pool),
         plan=_plan(collection, root.seed),
         batch_size=collection.batch_size,
         max_table_bytes=collection.max_table_bytes,
@@ -166,7 +170,7 @@ def determining(settings: Settings) -> dict[str, Any]:
     Left out are where results go (store, report, any field `log`), how the work is spread (executor,
     any field `batch_size`, `max_table_bytes`), how and at what cost language models are reached (budget,
     limits, prices, ledger, any field `batch`, `batch_wait` or that ends in `_env`) and whether failures are
-    asked again. A prompt's file (any field `prompt`) counts by its contents, not by its path.
+    asked again. A file (any field `prompt` or `file`) counts by its contents, not by its path.
     """
     plain = {name: value for name, value in settings.plain.items() if name not in _NOT_DETERMINING}
     return {name: _determining(value) for name, value in plain.items()}
@@ -197,6 +201,23 @@ def _check_root(root: RunConfig) -> None:
         )
     if MAIN in root.floor:
         raise ConfigError(f"floor.{MAIN}: no floor may be called {MAIN}, the run's own explainer is.")
+
+
+def _walked(*choices: Choice) -> Iterator[Choice]:
+    for choice in choices:
+        yield from choice.walk()
+
+
+def _check_selection(used: Iterable[Choice], root: RunConfig) -> None:
+    """Whoever chooses by results on a split must not be scored on it."""
+    for choice in used:
+        if choice.component.selects_on_valid and root.score_on is ScoredSplit.VALID:
+            raise ConfigError(
+                "score_on is valid.",
+                known=f"{choice.name}={choice.component.name} chooses by its results on that split, "
+                "so its scores there would be too good.",
+                remedy="Choose score_on=test.",
+            )
 
 
 def _floor(name: str, floor: FloorConfig, simulator: Choice, registry: Registry) -> tuple[Choice, Choice]:
@@ -257,11 +278,13 @@ def _described(settings: Settings, root: RunConfig) -> dict[str, Any]:
 
 
 def _determining(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_determining(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: hashlib.sha256(Path(item).read_bytes()).hexdigest()
-        if name == "prompt" and isinstance(item, str)
+        name: hashlib.sha256(Path(item).expanduser().read_bytes()).hexdigest()
+        if name in FILES and isinstance(item, str)
         else _determining(item)
         for name, item in value.items()
         if name not in _SAME_RESULT and not name.endswith("_env")

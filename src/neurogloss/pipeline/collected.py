@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from neurogloss.interfaces.subject import SubjectModel
+from neurogloss.pipeline.surroundings import CollectedSurroundings
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.plans import CollectionPlan
 from neurogloss.records.tokens import Split
@@ -61,6 +63,7 @@ class CollectedUnits:
         units: The units asked for, in order.
         plan: What was kept of each.
         token_means: Whether records hold token means.
+        subject: What it was made from, where it is at hand; only needed for values that are not stored.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class CollectedUnits:
         units: Sequence[UnitId],
         plan: CollectionPlan,
         token_means: bool,
+        subject: SubjectModel | None = None,
     ) -> None:
         self.units = tuple(units)
         self.counts: Mapping[Split, SplitCounts] = {
@@ -81,6 +85,7 @@ class CollectedUnits:
         self._table = table
         self._plan = plan
         self._token_means = token_means
+        self._surroundings = CollectedSurroundings(self, table, plan, subject)
 
     @property
     def key(self) -> str:
@@ -116,7 +121,14 @@ class CollectedUnits:
             splits,
             self._means(unit) if self._token_means else None,
             self._table.vocabulary if self._token_means else {},
+            self._surroundings,
         )
+
+    def random_values(self, unit: UnitId, split: Split) -> np.ndarray:
+        """The unit's values at the counted tokens of the split's random sequences, float32 [token]."""
+        entry, number = self._stored.unit(UNITS, unit), SPLITS.index(split)
+        records = self._records(entry.shared("random_rows")[number], entry.values("random_values")[number])
+        return np.concatenate([np.zeros(0, np.float32), *(record.values[record.counted] for record in records)])
 
     def _split_records(self, entry: StoredUnit, split: int) -> SplitRecords:
         plan = self._plan

@@ -68,7 +68,7 @@ def collect_units(
             work.collect_token_sums(late)
     if new:
         work.collect_units(new, token_means)
-    return CollectedUnits(work.stored, work.table, units, plan, token_means)
+    return CollectedUnits(work.stored, work.table, units, plan, token_means, subject)
 
 
 def site_statistics(

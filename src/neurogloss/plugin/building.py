@@ -17,6 +17,8 @@ INTERFACES = {
     "explainer": "neurogloss.interfaces.explainer:Explainer",
     "simulator": "neurogloss.interfaces.simulator:Simulator",
     "scorer": "neurogloss.interfaces.scorer:Scorer",
+    "negatives": "neurogloss.interfaces.negatives:Negatives",
+    "embedder": "neurogloss.interfaces.embedder:Embedder",
     "store": "neurogloss.interfaces.result_store:ResultStore",
     "executor": "neurogloss.interfaces.executor:Executor",
 }
@@ -36,7 +38,7 @@ def build(component: Component, distribution: str, config: Any, needs: Mapping[s
         component: What to build.
         distribution: Name and version of where it comes from, for errors.
         config: An instance of the component's config class.
-        needs: The built components that it needs, by kind.
+        needs: The built components that it needs, by kind, and its parts, by field.
 
     Raises:
         PluginError: The factory cannot be imported or called, or returns something else than the

@@ -34,6 +34,11 @@ def faults(component: Component) -> Iterator[str]:
         for kind in component.needs:
             if kind not in KINDS:
                 yield f"needs the unknown kind {kind!r}; the kinds are {', '.join(KINDS)}"
+    for part, kind in component.parts.items():
+        if kind not in KINDS:
+            yield f"has the part {part!r} of the unknown kind {kind!r}; the kinds are {', '.join(KINDS)}"
+        elif part not in getattr(component.config, "__dataclass_fields__", ()):
+            yield f"has the part {part!r}, and its config has no such field"
     yield from (f"has a config that cannot be used: {fault}" for fault in config_faults(component.config))
 
 

@@ -15,6 +15,8 @@ class Measure:
     low: float | None = None
     """Lower end of the 95 % bootstrap interval over documents."""
     high: float | None = None
+    insensitive_to: tuple[str, ...] = ()
+    """Faults of an explanation that the number does not notice, such as `extra labels`."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from neurogloss.records.activations import ActivationRecord
-from neurogloss.records.tokens import Split
+from neurogloss.records.tokens import Split, TokenSequence
 from neurogloss.records.units import UnitId
 
 
@@ -89,6 +90,19 @@ class SplitRecords:
     """What the corpus was too small to fill, in words."""
 
 
+class Surroundings(Protocol):
+    """What lies around a unit in its collection: other units, other sequences."""
+
+    def neighbours(self, unit: UnitId, split: Split, n: int) -> tuple[Neighbour, ...]:
+        """Up to `n` other units that fire in the split, the most alike first."""
+
+    def pool(self, split: Split, n: int) -> tuple[TokenSequence, ...]:
+        """Up to `n` sequences of the split, the same for every unit; a smaller pool begins a larger one."""
+
+    def values(self, unit: UnitId, sequences: Sequence[TokenSequence]) -> tuple[ActivationRecord, ...]:
+        """The unit's values on any sequences, computed by the subject."""
+
+
 @dataclass(frozen=True, eq=False)
 class UnitRecord:
     """Everything known of a unit (OpenAI's `NeuronRecord`, with splits by document)."""
@@ -100,6 +114,8 @@ class UnitRecord:
     """Where they were gathered; of the explain split."""
     vocabulary: Mapping[int, str] = field(default_factory=dict)
     """Texts of the tokens in `token_means`."""
+    surroundings: Surroundings | None = field(default=None, repr=False)
+    """Where the record comes from a collection that is open."""
 
     def view(self, split: Split) -> SplitView:
         """What may be known of the unit when working on `split`."""
@@ -151,3 +167,48 @@ class SplitView:
     def calibration(self) -> SplitView:
         """The same unit's calibration split, which shares no document with any other."""
         return SplitView(self._record, Split.CALIBRATION)
+
+    def valid(self) -> SplitView:
+        """The same unit's split to choose on, for explainers that declare `selects_on_valid`."""
+        return SplitView(self._record, Split.VALID)
+
+    def fires(self, record: ActivationRecord) -> bool:
+        """Whether the record reaches level 1 of 10, the split's maximum being level 10."""
+        return record.maximum > 0 and record.maximum >= self.maximum / 10
+
+    def neighbours(self, n: int) -> tuple[Neighbour, ...]:
+        """Up to `n` other units of the collection that fire in this split, the most alike first.
+
+        Raises:
+            ValueError: The record comes from no open collection; as for `pool` and `on`.
+        """
+        return self._surroundings.neighbours(self.unit, self._split, n)
+
+    def pool(self, n: int) -> tuple[TokenSequence, ...]:
+        """Up to `n` sequences of this split, drawn by a seeded hash and the same for every unit."""
+        return self._surroundings.pool(self._split, n)
+
+    def on(self, sequences: Sequence[TokenSequence]) -> tuple[ActivationRecord, ...]:
+        """The unit's values on other sequences of this split, computed by the subject.
+
+        Raises:
+            ValueError: A sequence is of another split.
+        """
+        if any(sequence.split is not self._split for sequence in sequences):
+            raise ValueError(f"a view of the split {self._split} was asked about a sequence of another")
+        return self._surroundings.values(self.unit, sequences)
+
+    @property
+    def _surroundings(self) -> Surroundings:
+        if self._record.surroundings is None:
+            raise ValueError(f"the record of {self.unit} comes from no open collection")
+        return self._record.surroundings
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another unit of the same collection, seen through the same split."""
+
+    view: SplitView
+    similarity: float
+    """Pearson's correlation with the unit's values over the split's random sequences."""

@@ -93,6 +93,12 @@ class TokenTable:
         shards = range(-(-len(self) // self._shard))
         return np.concatenate([np.zeros(0, dtype=np.int64), *(self._file(shard).array("ids") for shard in shards)])
 
+    def rows_in(self, split: Split) -> np.ndarray:
+        """The rows of a split's sequences, int64, ascending."""
+        shards = range(-(-len(self) // self._shard))
+        splits = [np.zeros(0, dtype=np.int8), *(self._file(shard).array("splits") for shard in shards)]
+        return np.flatnonzero(np.concatenate(splits) == _SPLITS.index(split))
+
     def rows_of(self, ids: np.ndarray) -> np.ndarray:
         """The rows of sequences, int32; negative ids stay -1."""
         return np.where(ids < 0, -1, np.searchsorted(self.ids, ids)).astype(np.int32)

@@ -15,7 +15,7 @@ import numpy as np
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.explanations import ProseExplanation, Provenance, TokenTableExplanation
 from neurogloss.records.tokens import Split, TokenSequence
-from neurogloss.records.unit_records import SplitRecords, TokenMeans, UnitRecord, UnitStatistics
+from neurogloss.records.unit_records import Neighbour, SplitRecords, TokenMeans, UnitRecord, UnitStatistics
 from neurogloss.records.units import UnitId
 
 WEIGHTS: Mapping[str, float] = {"cat": 4.0, "dog": 2.0, "🐈": 3.0}
@@ -90,7 +90,32 @@ def unit_record(weights: Mapping[str, float] = WEIGHTS, unit: str = "layers.0.ml
     records = [activation_record(s, weights) for split in Split for s in sequences(split)]
     explained = [activation_record(s, weights) for s in sequences(Split.EXPLAIN)]
     means, vocabulary = _token_means(explained)
-    return UnitRecord(UnitId.parse(unit), _statistics(records), splits, means, vocabulary)
+    return UnitRecord(UnitId.parse(unit), _statistics(records), splits, means, vocabulary, WordSurroundings(weights))
+
+
+class WordSurroundings:
+    """The `Surroundings` of a unit that fires on words: its neighbours fire on other words, one each.
+
+    Args:
+        weights: The unit's words.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self._weights = weights
+
+    def neighbours(self, unit: UnitId, split: Split, n: int) -> tuple[Neighbour, ...]:
+        """See `Surroundings.neighbours`."""
+        words = [word for word in dict.fromkeys(_WHO) if word not in self._weights][:n]
+        records = [unit_record({word: 1.0}, f"layers.1.mlp/{i}") for i, word in enumerate(words)]
+        return tuple(Neighbour(record.view(split), 0.5 - 0.1 * i) for i, record in enumerate(records))
+
+    def pool(self, split: Split, n: int) -> tuple[TokenSequence, ...]:
+        """See `Surroundings.pool`."""
+        return sequences(split)[:n]
+
+    def values(self, unit: UnitId, sequences: Sequence[TokenSequence]) -> tuple[ActivationRecord, ...]:
+        """See `Surroundings.values`."""
+        return tuple(activation_record(sequence, self._weights) for sequence in sequences)
 
 
 def dead_unit_record() -> UnitRecord:

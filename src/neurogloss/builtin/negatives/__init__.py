@@ -1,0 +1,1 @@
+"""Negatives: records on which a unit does not fire."""
