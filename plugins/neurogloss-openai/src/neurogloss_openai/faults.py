@@ -55,9 +55,8 @@ def mapped(error: openai.OpenAIError, config: OpenAIConfig, secrets: Secrets) ->
     """
     model = config.model
     cause = type(error.__cause__).__name__ if error.__cause__ is not None else "unknown"
-    if (
-        isinstance(error, openai.APITimeoutError) and cause != "ConnectTimeout"
-    ):  # a refused connection comes as one, too
+    # A refused connection comes as a ConnectTimeout, too.
+    if isinstance(error, openai.APITimeoutError) and cause != "ConnectTimeout":
         return TransientError(f"{model} did not answer in {config.timeout_s:g} s.")
     if isinstance(error, openai.APIConnectionError):
         return TransientError(f"The connection to the server of {model} failed ({cause}).")
