@@ -105,10 +105,10 @@ class ChoiceAsker:
 
     async def _by_echo(self, request: ChoiceRequest, lead: str, extra: Body) -> ChoiceReply:
         assert request.fill is not None
-        befores = [lead + before for before in _befores(request.pieces, [request.fill] * (len(request.pieces) - 1))]
-        text = befores[-1] + request.fill + request.pieces[-1]
+        asked = [lead + before for before in befores(request.pieces, [request.fill] * (len(request.pieces) - 1))]
+        text = asked[-1] + request.fill + request.pieces[-1]
         body = self._completion_body(text, {"echo": True, **extra})
-        call = Call(Endpoint.COMPLETIONS, body, lambda reply: _at_slots(echoed_text(reply), text, befores))
+        call = Call(Endpoint.COMPLETIONS, body, lambda reply: _at_slots(echoed_text(reply), text, asked))
         (answer,) = await self._caller.ask([call])
         self._caller.forget([call])
         return self._reply(request, answer.value, [answer])
@@ -116,14 +116,14 @@ class ChoiceAsker:
     async def _by_slots(self, request: ChoiceRequest, call_for: Callable[[str], Call[TopTokens]]) -> ChoiceReply:
         n_slots = len(request.pieces) - 1
         if request.fill is not None:
-            calls = [call_for(before) for before in _befores(request.pieces, [request.fill] * n_slots)]
+            calls = [call_for(before) for before in befores(request.pieces, [request.fill] * n_slots)]
             answers = await self._caller.ask(calls)
         else:
             calls, answers, fills = [], [], list[str]()
             for _ in range(n_slots):
-                calls.append(call_for(_befores(request.pieces, fills)[-1]))
+                calls.append(call_for(befores(request.pieces, fills)[-1]))
                 answers += await self._caller.ask(calls[-1:])
-                row = self._row(request, answers[-1].value)
+                row = answers[-1].value.row(self._ids(request))
                 fills.append(request.choices[int(np.argmax(row))])
         self._caller.forget(calls)
         return self._reply(request, [answer.value for answer in answers], answers)
@@ -144,15 +144,16 @@ class ChoiceAsker:
         asked = {"prompt": prompt, "max_tokens": 1, "temperature": 0, "logprobs": self._config.top_logprobs}
         return {**asked, **extra, **self._config.extra_body}
 
-    def _row(self, request: ChoiceRequest, top: TopTokens) -> list[float]:
-        return [top.logprob(choice, self._vocabulary.token_id(choice)) for choice in request.choices]
+    def _ids(self, request: ChoiceRequest) -> dict[str, int | None]:
+        return {choice: self._vocabulary.token_id(choice) for choice in request.choices}
 
     def _reply(self, request: ChoiceRequest, tops: Sequence[TopTokens], answers: Sequence[Answer[Any]]) -> ChoiceReply:
-        rows = np.array([self._row(request, top) for top in tops], dtype=np.float64)
+        ids = self._ids(request)
+        rows = np.array([top.row(ids) for top in tops], dtype=np.float64)
         return ChoiceReply(rows, total_usage(answer.usage for answer in answers))
 
 
-def _befores(pieces: Sequence[str], fills: Sequence[str]) -> list[str]:
+def befores(pieces: Sequence[str], fills: Sequence[str]) -> list[str]:
     """The text before each slot, up to the first whose fill is not known."""
     befores = [pieces[0]]
     for fill, piece in zip(fills, pieces[1:-1], strict=False):
@@ -182,7 +183,7 @@ def _at_slots(echoed: EchoedText | None, text: str, befores: Sequence[str]) -> l
                 f"No token starts at slot {slot}, which is character {len(before)} of the text.",
                 remedy="Put something before the slot that the tokenizer keeps apart, such as a line break.",
             )
-        found.append(echoed.tops[index])
+        found.append(echoed.top(index))
     if not all(top.by_text or top.by_id for top in found):
         raise PermanentError("The server echoes the text, and tells no log-probabilities of it.", remedy=_SLOTS_INSTEAD)
     return found

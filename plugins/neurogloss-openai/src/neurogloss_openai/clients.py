@@ -18,6 +18,11 @@ from neurogloss_openai.faults import Secrets, mapped, of_status
 
 Body = Mapping[str, Any]
 """A request or a reply, as JSON."""
+_PATHS = {
+    Endpoint.CHAT: "/chat/completions",
+    Endpoint.RESPONSES: "/responses",
+    Endpoint.COMPLETIONS: "/completions",
+}
 _NO_KEY = "none"
 """The client wants some key even for servers that want none."""
 _OPENAI = "https://api.openai.com/v1"
@@ -50,17 +55,7 @@ class Server:
             LanguageModelError: The call failed; see `faults.mapped`.
             Refused: The server's filter refused it.
         """
-        client = await self._client()
-        model, prompt, rest = self._config.model, *_parted(endpoint, body)
-        sent: Awaitable[Any]
-        match endpoint:
-            case Endpoint.CHAT:
-                sent = client.chat.completions.with_raw_response.create(model=model, messages=prompt, extra_body=rest)
-            case Endpoint.RESPONSES:
-                sent = client.responses.with_raw_response.create(model=model, input=prompt, extra_body=rest)
-            case Endpoint.COMPLETIONS:
-                sent = client.completions.with_raw_response.create(model=model, prompt=prompt, extra_body=rest)
-        return object_of(await self._answered(sent))
+        return await self._post(_PATHS[endpoint], body)
 
     async def models(self) -> Body:
         """The reply to the question which models there are."""
@@ -96,16 +91,19 @@ class Server:
         Raises:
             LanguageModelError: The call failed; see `faults.mapped`.
         """
-        client = await self._client()
         root = str(self._config.base_url).rstrip("/").removesuffix("/v1")
-        whole = {"model": self._config.model, **body}
-        return _object(await self._answered(client.post(f"{root}/{path}", cast_to=object, body=whole)))
+        return await self._post(f"{root}/{path}", body)
 
     async def close(self) -> None:
         """Closes the connections of this event loop."""
         held = self._open.pop(asyncio.get_running_loop(), None)
         if held is not None:
             await held[0].aclose()
+
+    async def _post(self, path: str, body: Body) -> Body:
+        # The client's methods for each endpoint look at every message and reply, which takes longer than all the rest.
+        client, whole = await self._client(), {"model": self._config.model, **body}
+        return _object(await self._answered(client.post(path, cast_to=object, body=whole)))
 
     async def _answered(self, sent: Awaitable[Any]) -> Any:
         try:
@@ -145,6 +143,7 @@ class Server:
                 organization=self._organization,
                 timeout=config.timeout_s,
                 max_retries=0,
+                http_client=openai.DefaultAioHttpClient(),
             )
         client = openai.AsyncOpenAI(
             base_url=config.base_url or _OPENAI,
@@ -152,6 +151,7 @@ class Server:
             organization=self._organization,
             timeout=config.timeout_s,
             max_retries=0,
+            http_client=openai.DefaultAioHttpClient(),
         )
         if config.base_url is not None:
             # The client takes these from the environment, and they are of OpenAI's own accounts.
@@ -160,13 +160,6 @@ class Server:
 
 
 _Held = AsyncGenerator[openai.AsyncOpenAI, None]
-
-
-def _parted(endpoint: Endpoint, body: Body) -> tuple[Any, dict[str, Any]]:
-    """What the client wants by name, and the rest."""
-    name = {Endpoint.CHAT: "messages", Endpoint.RESPONSES: "input", Endpoint.COMPLETIONS: "prompt"}[endpoint]
-    rest = dict(body)
-    return rest.pop(name), rest
 
 
 def object_of(raw: Any) -> Body:

@@ -54,10 +54,11 @@ def mapped(error: openai.OpenAIError, config: OpenAIConfig, secrets: Secrets) ->
     What can pass: time-outs, lost connections, statuses 408, 409, 429 and from 500 on.
     """
     model = config.model
-    if isinstance(error, openai.APITimeoutError):
+    cause = type(error.__cause__).__name__ if error.__cause__ is not None else "unknown"
+    # A refused connection comes as a ConnectTimeout, too.
+    if isinstance(error, openai.APITimeoutError) and cause != "ConnectTimeout":
         return TransientError(f"{model} did not answer in {config.timeout_s:g} s.")
     if isinstance(error, openai.APIConnectionError):
-        cause = type(error.__cause__).__name__ if error.__cause__ is not None else "unknown"
         return TransientError(f"The connection to the server of {model} failed ({cause}).")
     if not isinstance(error, openai.APIStatusError):
         return TransientError(f"malformed reply: {type(error).__name__}.")

@@ -12,6 +12,8 @@ from neurogloss.interfaces.batching import BatchSubmission
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA, LanguageModel
 from neurogloss.interfaces.probing import Finding, Probing
 from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS, TextLogprobs
+from neurogloss.interfaces.token_counting import TokenCounting
+from neurogloss.interfaces.turns import TurnTaking
 from neurogloss.records.requests import (
     ChoiceReply,
     ChoiceRequest,
@@ -27,13 +29,14 @@ from neurogloss_openai.calls import Caller
 from neurogloss_openai.choices import ChoiceAsker
 from neurogloss_openai.clients import Server, address
 from neurogloss_openai.configs import ChoiceMethod, OpenAIConfig
-from neurogloss_openai.generation import generate
+from neurogloss_openai.counting import count_tokens
+from neurogloss_openai.generation import generate, in_one_call
 from neurogloss_openai.probes import probe
 from neurogloss_openai.texts import text_logprobs
 from neurogloss_openai.vocabulary import Vocabulary
 
 
-class OpenAIModel(LanguageModel, TextLogprobs, BatchSubmission, Probing):
+class OpenAIModel(LanguageModel, TextLogprobs, BatchSubmission, Probing, TokenCounting, TurnTaking):
     """A model of OpenAI's, or of any server with OpenAI's API.
 
     Raises:
@@ -147,9 +150,19 @@ class OpenAIModel(LanguageModel, TextLogprobs, BatchSubmission, Probing):
         if not isinstance(request, ChoiceRequest):
             return usage
         n_slots = len(request.pieces) - 1
-        if self._config.choice_method is ChoiceMethod.ECHO and request.fill is not None:
+        if self._echoes(request):
             return Usage(prompt_tokens=prompt // max(n_slots, 1), completion_tokens=1)
         return replace(usage, prompt_tokens=prompt + n_slots * self._asker.prompt.longest(request))
+
+    async def count_tokens(self, request: Request) -> int:
+        """The prompt tokens of all calls, by the server's `/tokenize` or by `tiktoken`; see `TokenCounting`."""
+        return await count_tokens(self._config, self._vocabulary, self._asker.prompt, request)
+
+    def n_calls(self, request: Request) -> int:
+        """See `TurnTaking.n_calls`: one for each text that the server gives alone, and for each slot without echo."""
+        if isinstance(request, GenerateRequest):
+            return 1 if in_one_call(self._config, request) else request.n
+        return len(request.pieces) - 1 if isinstance(request, ChoiceRequest) and not self._echoes(request) else 1
 
     async def probe(self) -> tuple[Finding, ...]:
         """Asks the server a handful of tiny questions, and compares with what is declared."""
@@ -158,6 +171,9 @@ class OpenAIModel(LanguageModel, TextLogprobs, BatchSubmission, Probing):
     async def close(self) -> None:
         """Closes the connections."""
         await self._server.close()
+
+    def _echoes(self, request: ChoiceRequest) -> bool:
+        return self._config.choice_method is ChoiceMethod.ECHO and request.fill is not None
 
     def _demand(self, capability: str) -> None:
         if capability not in self.capabilities:

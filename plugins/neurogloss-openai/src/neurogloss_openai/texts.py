@@ -43,7 +43,7 @@ def _summed(echoed: EchoedText | None, whole: str, context: str) -> tuple[float,
         )
     # Of as many tokens as the text takes and one more, the last is what the server wrote.
     n = min(aligned.n_tokens, len(echoed.tokens) - 1)
-    told = [value for value in echoed.logprobs[first:n] if value is not None]
+    told = [value for value in echoed.own(first, n) if value is not None]
     if len(told) < n - first or not told:
         raise PermanentError("The server echoes the text, and tells no log-probabilities of it.", remedy=_REMEDY)
     return sum(told), len(told)

@@ -9,6 +9,7 @@ Source of the three metrics: Bills et al. 2023, "Language models can explain neu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -119,9 +120,12 @@ def interval(document_sums: np.ndarray, metric: OfSums, n: int, seed: int) -> tu
     return middle(metric(resamples(len(document_sums), n, seed) @ document_sums))
 
 
+@lru_cache(maxsize=64)
 def resamples(size: int, n: int, seed: int) -> np.ndarray:
-    """How often each of `size` documents is drawn in each of `n` resamples: int64 [resample document]."""
-    return np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n)
+    """How often each of `size` documents is in each of `n` resamples, int64 [resample document]; read only."""
+    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n)
+    draws.flags.writeable = False
+    return draws
 
 
 def middle(values: np.ndarray) -> tuple[float | None, float | None]:
