@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,8 +39,10 @@ class ScriptedServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (request := await read_message(reader)) is not None:
-            await asyncio.sleep(self.latency_s)
-            writer.write(self._answer(request))
+            due = time.monotonic() + self.latency_s
+            answer = self._answer(request)
+            await asyncio.sleep(due - time.monotonic())  # what this server itself needs is no part of the latency
+            writer.write(answer)
             await writer.drain()
             self.seen.append(request.path)
 

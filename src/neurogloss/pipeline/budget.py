@@ -17,7 +17,7 @@ class BudgetLimits:
     max_tokens: int | None = None
     """Tokens of prompts and completions."""
     max_calls: int | None = None
-    """Requests sent, repeated ones included."""
+    """Calls made, repeated ones included; a request may take several."""
 
     def check(self) -> None:
         """Raises `ConfigError` for a negative limit."""

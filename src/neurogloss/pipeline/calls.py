@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from neurogloss.interfaces.language_model import LanguageModel
+from neurogloss.interfaces.turns import TurnTaking
 from neurogloss.pipeline.budget import Charge
 from neurogloss.pipeline.ledgered_model import describe
 from neurogloss.pipeline.prices import Price
@@ -28,6 +29,7 @@ class Call:
     batched: bool = False
     """It is asked through the provider's batch interface."""
     attempts: int = 0
+    """Calls that were made, repeated ones included."""
     seconds: float = 0.0
 
     @cached_property
@@ -39,7 +41,8 @@ class Call:
     def most(self) -> Charge:
         """What one attempt can cost at most."""
         usd = self.price.most(self.bound, batched=self.batched) if self.price else 0.0
-        return Charge(usd, _tokens(self.bound, self.bound), 1)
+        n_calls = self.model.n_calls(self.request) if isinstance(self.model, TurnTaking) and not self.batched else 1
+        return Charge(usd, _tokens(self.bound, self.bound), n_calls)
 
     def charge(self, usage: Usage) -> Charge:
         """What an answered attempt is taken to have cost: what is not told counts in full."""

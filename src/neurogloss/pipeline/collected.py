@@ -13,7 +13,7 @@ from neurogloss.interfaces.subject import SubjectModel
 from neurogloss.pipeline.surroundings import CollectedSurroundings
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.plans import CollectionPlan
-from neurogloss.records.tokens import Batch, Split
+from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import SplitRecords, TokenMeans, UnitRecord, UnitStatistics
 from neurogloss.records.units import UnitId
 from neurogloss.reducers.maxima_histogram import QUANTILES, RELATIVE_ERROR
@@ -156,7 +156,7 @@ class CollectedUnits:
             if row == NONE:
                 continue
             sequence = self._table.sequence(int(row))
-            counted = Batch.of([sequence], self._plan.ignore_first_tokens).counted[0]
+            counted = sequence.counted(self._plan.ignore_first_tokens)
             records.append(ActivationRecord(sequence, along[: len(sequence)], counted))
         return tuple(records)
 

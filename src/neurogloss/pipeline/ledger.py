@@ -10,25 +10,30 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 
 from neurogloss.errors import BudgetError, LanguageModelError, NeuroglossError, PermanentError, rewrite
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.result_store import ResultStore
+from neurogloss.interfaces.turns import TurnTaking, limited_by
 from neurogloss.pipeline.batches import Batches
 from neurogloss.pipeline.budget import Budget, Charge
 from neurogloss.pipeline.calls import Call
 from neurogloss.pipeline.ledgered_model import USABLE_CHOICES, Answering, describe, encoded_key, request_key, verb_of
-from neurogloss.pipeline.limits import Clock, Limiter, Limits, Turn
+from neurogloss.pipeline.limits import Clock, Limiter, Limits
 from neurogloss.pipeline.prices import Prices, in_process
 from neurogloss.pipeline.replay import LedgerFile
 from neurogloss.pipeline.retrying import retried
+from neurogloss.pipeline.turns import CallTurns
 from neurogloss.records import codec
 from neurogloss.records.requests import GenerateReply, Reply, Request
 from neurogloss.records.runs import RecordedCall
 
 _log = logging.getLogger(__name__)
+
+_PREPARED_TOGETHER = 4
+"""Requests that are encoded and looked up before what is ready is sent: with all at once, the first would wait for all."""
 
 
 class Ledger(Answering):
@@ -77,6 +82,7 @@ class Ledger(Answering):
         self._used: set[tuple[str, str]] = set()
         self._direct = 0
         self._closing = False
+        self._preparing = asyncio.Semaphore(_PREPARED_TOGETHER)
         self._batches = Batches(
             store,
             run_id,
@@ -97,9 +103,11 @@ class Ledger(Answering):
             BudgetError: The budget leaves too little for the call.
             PendingError: The reply is in a batch that is not finished, and is not to be waited for.
         """
-        encoded = codec.encode(request)
-        key = encoded_key(model, verb, encoded)
-        committed = self._store.reply(key, rejected=not self._ask_rejected or key in self._answered)
+        async with self._preparing:
+            encoded = codec.encode(request)
+            key = encoded_key(model, verb, encoded)
+            committed = self._store.reply(key, rejected=not self._ask_rejected or key in self._answered)
+            await asyncio.sleep(0)  # lets others go on
         if committed is not None:
             if (key, role) not in self._used and key not in self._answered:
                 self._store.add_use(self._run_id, key, role)
@@ -170,44 +178,41 @@ class Ledger(Answering):
             self._direct -= 1
 
     async def _attempt(self, call: Call) -> Reply:
+        task: asyncio.Task[Reply] | None = asyncio.current_task()
         limiter = None if call.in_process else self._limiter(call.model)
-        tokens = call.most.tokens if limiter and self._limits.tokens_per_minute else 0
-        place: AbstractAsyncContextManager[Turn | None] = limiter.turn(tokens) if limiter else nullcontext()
-        async with place as turn:
-            most = call.most if self.budget.limited else Charge(calls=1)
-            await self.budget.reserve(most)
-            cost = Charge(calls=1)
-            try:
-                reply = await self._answer(call)
-                cost = call.charge(reply.usage)
-                self._commit(call, reply, cost=cost)
-            except LanguageModelError as error:
-                if limiter and turn:
-                    limiter.failed(turn, error)
-                raise
-            finally:
-                self.budget.settle(most, cost)
-            if limiter and turn:
-                limiter.succeeded(turn, cost.tokens)
+        # What runs here costs nothing, and need not be waited for.
+        begun = partial(self._sent.add, task) if limiter else lambda: None
+        turns = CallTurns(call, limiter, self._clock, begun)
+        most = call.most if self.budget.limited else Charge(calls=1)
+        await self.budget.reserve(most)
+        before, cost = call.attempts, Charge()
+        try:
+            reply = await self._answer(call, turns)
+            cost = call.charge(reply.usage)
+            self._commit(call, reply, cost=cost)
+        finally:
+            self._sent.discard(task)
+            self.budget.settle(most, replace(cost, calls=call.attempts - before))
         self._record(call.key, call.verb, call.model, call.encoded, reply)
         return reply
 
-    async def _answer(self, call: Call) -> Reply:
-        task: asyncio.Task[Reply] | None = asyncio.current_task()
-        call.attempts += 1
-        begun = self._clock.now()
-        if not call.in_process:  # what runs here costs nothing, and need not be waited for
-            self._sent.add(task)
-        try:
+    async def _answer(self, call: Call, turns: CallTurns) -> Reply:
+        async def ask() -> Reply:
             reply = await getattr(call.model, call.verb)(call.request)
             if not isinstance(reply, Reply):
                 raise TypeError(f"{call.verb} returned {type(reply).__name__}, which is no reply")
             return reply
+
+        try:
+            if isinstance(call.model, TurnTaking):
+                with limited_by(turns):
+                    return await ask()
+            async with turns(call.most.tokens if self._limits.tokens_per_minute else 0) as taken:
+                reply = await ask()
+                taken.tokens = call.charge(reply.usage).tokens
+                return reply
         except Exception as error:
             raise self._cleaned(error) from None
-        finally:
-            self._sent.discard(task)
-            call.seconds += self._clock.now() - begun
 
     def _limiter(self, model: LanguageModel) -> Limiter:
         identity = model.identity()

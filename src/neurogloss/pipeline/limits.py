@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from neurogloss.errors import ConfigError, LanguageModelError, TransientError
+from neurogloss.errors import ConfigError, TransientError
 
 _MINUTE = 60.0
 _PAUSE_S = 1.0
@@ -34,7 +34,7 @@ class Limits:
     """How fast and how often servers are asked; for all roles together, for each server apart."""
 
     concurrency: int = 16
-    """Calls in flight at once."""
+    """Calls in flight at once; a request that takes several counts as several."""
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     """Tokens of prompts and completions; a call reserves its bound and gives back what it did not use."""
@@ -109,7 +109,7 @@ class Limiter:
         self._correct(turn, tokens)
         self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
 
-    def failed(self, turn: Turn, error: LanguageModelError) -> None:
+    def failed(self, turn: Turn, error: Exception) -> None:
         """A call was not answered; if for a rate limit, all slow down."""
         self._correct(turn, 0)
         if not isinstance(error, TransientError) or not error.rate_limited:

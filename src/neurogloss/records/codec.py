@@ -108,7 +108,9 @@ def _encode(value: Any) -> Any:
         case float() | np.floating():
             return float(value) if math.isfinite(value) else {"type": "float", "value": str(float(value))}
         case np.ndarray():
-            return {"type": "array", "dtype": str(value.dtype), "value": _encode(value.tolist())}
+            plain = value.dtype.kind in "biu" or (value.dtype.kind == "f" and np.isfinite(value).all())
+            items = value.tolist() if plain else _encode(value.tolist())
+            return {"type": "array", "dtype": str(value.dtype), "value": items}
         case np.integer() | np.bool_():
             return value.item()
         case list() | tuple():

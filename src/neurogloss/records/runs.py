@@ -89,7 +89,7 @@ class LedgerEntry:
     usd: float | None = None
     """What the call cost in US dollars; `None` where the price is not known."""
     attempts: int = 1
-    """How often the request was sent."""
+    """Calls that were made for the request: several where it takes several, and all that were repeated."""
     charged_tokens: int = 0
     """What a budget counts: the tokens used, or, where the backend does not tell, their bound."""
     charged_usd: float = 0.0
@@ -112,7 +112,7 @@ class LedgerTotals:
     usd: float | None = 0.0
     """What this run's answered calls cost in US dollars; `None` where the price of one is not known."""
     attempts: int = 0
-    """Requests sent by this run: repeated ones count each time."""
+    """Calls made for this run's requests: several where one takes several, and all that were repeated."""
     charged_tokens: int = 0
     charged_usd: float = 0.0
 

@@ -67,30 +67,39 @@ class TokenSequence:
     def __len__(self) -> int:
         return len(self.token_ids)
 
+    def counted(self, ignore_first_tokens: int = 0) -> np.ndarray:
+        """Which tokens' activations count: all but special ones and the first few, bool [pos]."""
+        counted: np.ndarray = ~self.special
+        counted[:ignore_first_tokens] = False
+        return counted
+
     @property
     def tokens(self) -> tuple[str, ...]:
         """The characters of each token [pos]; parts of one character each show it whole."""
-        return tuple(self.text[a:b] for a, b in self.spans)
+        return tuple(self.text[a:b] for a, b in self.spans.tolist())
 
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The sequence without its special tokens, in whole characters."""
         pieces: list[Piece] = []
-        for i in np.flatnonzero(~self.special):
-            start, stop = self.spans[i]
+        spans: list[tuple[int, int]] = self.spans.tolist()
+        for i in np.flatnonzero(~self.special).tolist():
+            start, stop = spans[i]
             last = pieces[-1] if pieces else None
-            if last is not None and last.stop == i and start < self.spans[i - 1][1]:
-                begin = self.spans[last.start][0]
-                pieces[-1] = Piece(self.text[begin : max(stop, self.spans[i - 1][1])], last.start, int(i) + 1)
+            if last is not None and last.stop == i and start < spans[i - 1][1]:
+                begin = spans[last.start][0]
+                pieces[-1] = Piece(self.text[begin : max(stop, spans[i - 1][1])], last.start, i + 1)
             else:
-                pieces.append(Piece(self.text[start:stop], int(i), int(i) + 1))
+                pieces.append(Piece(self.text[start:stop], i, i + 1))
         return tuple(pieces)
 
     def per_token(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Spreads one value per piece over the piece's tokens; NaN at special tokens [pos]."""
-        out = np.full(len(self), np.nan)
-        for piece, value in zip(self.pieces, values, strict=True):
-            out[piece.start : piece.stop] = value
+        """Spreads values [piece ...] over the pieces' tokens [pos ...]; NaN at special tokens."""
+        given = np.asarray(values, dtype=np.float64)
+        if len(given) != len(self.pieces):
+            raise ValueError(f"{len(given)} values for {len(self.pieces)} pieces")
+        out = np.full((len(self), *given.shape[1:]), np.nan)
+        out[~self.special] = np.repeat(given, [piece.stop - piece.start for piece in self.pieces], axis=0)
         return out
 
 
@@ -117,6 +126,5 @@ class Batch:
         for row, sequence in enumerate(chosen):
             token_ids[row, : len(sequence)] = sequence.token_ids
             attended[row, : len(sequence)] = True
-            counted[row, : len(sequence)] = ~sequence.special
-        counted[:, :ignore_first_tokens] = False
+            counted[row, : len(sequence)] = sequence.counted(ignore_first_tokens)
         return cls(chosen, token_ids, attended, counted)

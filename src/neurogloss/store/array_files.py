@@ -40,17 +40,20 @@ class ArrayFile:
             with path.open("rb") as file:
                 header_size = int.from_bytes(file.read(8), "little")
                 self._header = json.loads(file.read(header_size))
-            self._bytes = np.memmap(path, dtype=np.uint8, mode="r", offset=0)
+            self._bytes = np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=0))
         except (OSError, ValueError) as error:
             raise StoreError(f"The stored arrays {path} cannot be read.", known=str(error)) from error
         self._start = 8 + header_size
+        self._arrays: dict[str, np.ndarray] = {}
 
     def array(self, name: str) -> np.ndarray:
         """The array as it lies in the file: read-only, and read from disk where it is looked at."""
-        entry = self._header[name]
-        begin, end = entry["data_offsets"]
-        mapped = self._bytes[self._start + begin : self._start + end]
-        return np.asarray(mapped).view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        if name not in self._arrays:
+            entry = self._header[name]
+            begin, end = entry["data_offsets"]
+            mapped = self._bytes[self._start + begin : self._start + end]
+            self._arrays[name] = mapped.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        return self._arrays[name]
 
     def row(self, name: str, index: int) -> np.ndarray:
         """A copy of one entry along the first axis."""

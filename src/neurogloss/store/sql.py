@@ -117,13 +117,20 @@ class SqlResultStore(ResultStore):
             "reason": row.outcome.reason.value if isinstance(row.outcome, Failure) else None,
             "outcome": codec.encode(row.outcome),
         }
+        simulations = [
+            {
+                **key,
+                "sequence_id": simulation.sequence_id,
+                "place": place,
+                "simulation": _pack(codec.encode(replace(simulation, distribution=None))),
+            }
+            for place, simulation in enumerate(row.simulations)
+        ]
         with self._engine.begin() as connection:
             _put(connection, schema.scores, key, body)
             connection.execute(schema.simulations.delete().where(*_where(schema.simulations, key)))
-            for place, simulation in enumerate(row.simulations):
-                packed = _pack(codec.encode(replace(simulation, distribution=None)))
-                values = {**key, "sequence_id": simulation.sequence_id, "place": place, "simulation": packed}
-                connection.execute(schema.simulations.insert().values(values))
+            if simulations:
+                connection.execute(schema.simulations.insert(), simulations)
 
     def scores(self, run_id: str) -> list[ScoreRow]:
         scores, simulations = schema.scores, schema.simulations

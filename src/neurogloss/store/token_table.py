@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neurogloss.errors import StoreError
-from neurogloss.records.tokens import Batch, Split, TokenSequence
+from neurogloss.records.tokens import Split, TokenSequence
 from neurogloss.store.array_files import ArrayFile, pack_texts, unpack_text, write_arrays
 
 _SPLITS = tuple(Split)
 _SHARD = 50_000
 """Sequences per file: what is held in memory while the table is written."""
+_KEPT = 4096
+"""Sequences that stay in memory once they are read: about 10 MB."""
 _VOCABULARY = "vocabulary.safetensors"
 
 
@@ -39,7 +41,7 @@ def write_table(
     n_shards = 0
     last_document = None
     for sequence in sequences:
-        counted = Batch.of([sequence], ignore_first_tokens).counted[0]
+        counted = sequence.counted(ignore_first_tokens)
         of_split = counts[sequence.split.value]
         of_split["documents"] += sequence.document_id != last_document
         of_split["sequences"] += 1
@@ -76,6 +78,9 @@ class TokenTable:
         self._directory = directory
         self._shard: int = manifest["shard"]
         self._open: dict[int, ArrayFile] = {}
+        # Many units have records of the same sequences: the random ones, and those on which much fires.
+        self.sequence = lru_cache(maxsize=_KEPT)(self._sequence)
+        """The sequence at a row."""
         self.counts: Mapping[Split, Mapping[str, int]] = {split: manifest["counts"][split.value] for split in Split}
         """Per split: `documents`, `sequences`, and `tokens`, the counted ones."""
 
@@ -98,8 +103,7 @@ class TokenTable:
         """The rows of sequences, int32; negative ids stay -1."""
         return np.where(ids < 0, -1, np.searchsorted(self.ids, ids)).astype(np.int32)
 
-    def sequence(self, row: int) -> TokenSequence:
-        """The sequence at a row."""
+    def _sequence(self, row: int) -> TokenSequence:
         number, at = divmod(row, self._shard)
         file = self._file(number)
         tokens = slice(*file.array("token_starts")[at : at + 2])

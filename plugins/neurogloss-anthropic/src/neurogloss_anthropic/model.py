@@ -17,6 +17,7 @@ from neurogloss.interfaces.batching import BatchSubmission
 from neurogloss.interfaces.language_model import GENERATE, JSON_SCHEMA, LanguageModel
 from neurogloss.interfaces.probing import Finding, Probing
 from neurogloss.interfaces.token_counting import TokenCounting
+from neurogloss.interfaces.turns import TurnTaking, turn
 from neurogloss.records.requests import GenerateReply, GenerateRequest, Request, Usage
 from neurogloss_anthropic import batches
 from neurogloss_anthropic.bodies import call_arguments, count_arguments
@@ -40,7 +41,7 @@ _CHANGING_REPLIES = (
 )
 
 
-class AnthropicModel(LanguageModel, BatchSubmission, TokenCounting, Probing):
+class AnthropicModel(LanguageModel, BatchSubmission, TokenCounting, Probing, TurnTaking):
     """Claude, or what a server that speaks the Messages API serves.
 
     Every call is one attempt. The API knows no seed and, at Anthropic's, no temperature: equal
@@ -81,12 +82,10 @@ class AnthropicModel(LanguageModel, BatchSubmission, TokenCounting, Probing):
             PermanentError: Will not.
         """
         self._demand_texts()
-        arguments = self.arguments(request)
+        arguments, bound = self.arguments(request), self.bound(request)
+        most_tokens = ((bound.prompt_tokens or 0) + (bound.completion_tokens or 0)) // request.n
         bodies = await asyncio.gather(
-            *(
-                self._asked(lambda client: client.messages.with_raw_response.create(**arguments))
-                for _ in range(request.n)
-            ),
+            *(self._text(arguments, most_tokens) for _ in range(request.n)),
             # All of them end before one's failure is told, so that no paid call is dropped half-way.
             return_exceptions=True,
         )
@@ -121,6 +120,10 @@ class AnthropicModel(LanguageModel, BatchSubmission, TokenCounting, Probing):
         arguments = count_arguments(self.arguments(request))
         body = await self._asked(lambda client: client.messages.with_raw_response.count_tokens(**arguments))
         return request.n * tokens_counted(body)
+
+    def n_calls(self, request: Request) -> int:
+        """See `TurnTaking.n_calls`: one for each text."""
+        return request.n if isinstance(request, GenerateRequest) else 1
 
     def bound(self, request: Request) -> Usage:
         """As `LanguageModel.bound`, with room for thinking and for what the API adds for JSON."""
@@ -175,6 +178,15 @@ class AnthropicModel(LanguageModel, BatchSubmission, TokenCounting, Probing):
             raise TransientError(f"{config.server} did not answer in {config.timeout_s:g} s.") from None
         except AnthropicError as error:
             raise failure_of(error, config, secret_of(client)) from None
+
+    async def _text(self, arguments: Mapping[str, Any], most_tokens: int) -> Any:
+        """The body of one message."""
+        async with turn(most_tokens) as taken:
+            body = await self._asked(lambda client: client.messages.with_raw_response.create(**arguments))
+            usage = usage_of(body)
+            if usage.prompt_tokens is not None and usage.completion_tokens is not None:
+                taken.tokens = usage.prompt_tokens + usage.completion_tokens
+            return body
 
     async def _asked(self, call: Callable[[Client], Awaitable[Any]]) -> Any:
         """The decoded body of the raw response that a call gives."""

@@ -55,6 +55,8 @@ def usage_of(body: Mapping[str, Any]) -> Usage:
     Raises:
         TransientError: The counts are no counts.
     """
+    if not isinstance(body, Mapping):
+        _malformed("it is no object")
     usage = body.get("usage")
     if usage is None:
         return Usage()

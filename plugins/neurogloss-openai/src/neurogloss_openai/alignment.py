@@ -29,6 +29,25 @@ class AlignedTokens:
 
     def __init__(self, text: str, tokens: Sequence[str]) -> None:
         self._bytes = text.encode("utf-8", "surrogatepass")
+        self._first = self._as_written(tokens) or self._searched(tokens)
+
+    def token_at(self, text_before: str) -> int | None:
+        """The index of the token that starts exactly after this beginning of the text, `None` if none does."""
+        return self._first.get(len(text_before.encode("utf-8", "surrogatepass")))
+
+    def _as_written(self, tokens: Sequence[str]) -> dict[int, int]:
+        """Where tokens start that are the text as it is written, as most are; empty for others."""
+        first: dict[int, int] = {}
+        at = 0
+        for index, token in enumerate(tokens):
+            part = token.encode("utf-8", "surrogatepass")
+            if at == len(self._bytes) or not part or not self._bytes.startswith(part, at):
+                break
+            first[at] = index
+            at += len(part)
+        return first if at == len(self._bytes) and len(first) >= len(tokens) - 1 else {}
+
+    def _searched(self, tokens: Sequence[str]) -> dict[int, int]:
         reached = [{0}]
         for token in tokens:
             ends = set().union(*(self._ends(start, token) for start in reached[-1]))
@@ -40,16 +59,13 @@ class AlignedTokens:
         last = max((index for index, places in enumerate(reached) if len(self._bytes) in places), default=-1)
         if last < max(len(tokens) - 1, 1):
             raise ValueError("the tokens are not those of the text")
-        self._first: dict[int, int] = {}
+        first: dict[int, int] = {}
         following = {len(self._bytes)}
         for index in range(last - 1, -1, -1):
             following = {at for at in reached[index] if self._ends(at, tokens[index], at == 0) & following}
             if len(following) == 1:
-                self._first[min(following)] = index
-
-    def token_at(self, text_before: str) -> int | None:
-        """The index of the token that starts exactly after this beginning of the text, `None` if none does."""
-        return self._first.get(len(text_before.encode("utf-8", "surrogatepass")))
+                first[min(following)] = index
+        return first
 
     def _ends(self, start: int, token: str, mark: bool = False) -> set[int]:
         """Where the token may end if it starts here; a mark may end where it starts."""

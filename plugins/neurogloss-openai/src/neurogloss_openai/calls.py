@@ -8,16 +8,19 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from neurogloss.errors import LanguageModelError, TransientError
+from neurogloss.interfaces.turns import turn
 from neurogloss.records.requests import Usage
 from neurogloss_openai.clients import Body, Server
-from neurogloss_openai.configs import Endpoint
+from neurogloss_openai.configs import Endpoint, TokenLimitField
 from neurogloss_openai.replies import usage_of
 
 T = TypeVar("T")
 _KEPT = 4096
+_LIMITS = ("max_tokens", TokenLimitField.MAX_COMPLETION_TOKENS.value, "max_output_tokens")
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,19 @@ class Call(Generic[T]):
     sample: int = 0
     """Tells equal calls apart that are to be answered independently."""
 
-    @property
+    @cached_property
+    def _written(self) -> str:
+        return json.dumps([self.endpoint.value, self.sample, self.body], sort_keys=True)
+
+    @cached_property
     def key(self) -> str:
         """Equal for equal calls."""
-        what = json.dumps([self.endpoint.value, self.sample, self.body], sort_keys=True)
-        return hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(self._written.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def most_tokens(self) -> int:
+        """What it can use at most: a token for each byte that is sent, and all that may be written."""
+        return len(self._written) + int(self.body.get("n", 1)) * max(int(self.body.get(name, 0)) for name in _LIMITS)
 
 
 @dataclass(frozen=True)
@@ -90,8 +101,11 @@ class Caller:
     async def _answer(self, call: Call[T]) -> Answer[T]:
         key = call.key
         if key not in self._kept:
-            reply = await self._server.ask(call.endpoint, call.body)
-            self._kept[key] = Answer(call.read(reply), usage_of(reply))
+            async with turn(call.most_tokens) as taken:
+                reply = await self._server.ask(call.endpoint, call.body)
+                answer = self._kept[key] = Answer(call.read(reply), usage_of(reply))
+                if answer.usage.prompt_tokens is not None and answer.usage.completion_tokens is not None:
+                    taken.tokens = answer.usage.prompt_tokens + answer.usage.completion_tokens
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return self._kept[key]

@@ -123,7 +123,7 @@ class ChoiceAsker:
             for _ in range(n_slots):
                 calls.append(call_for(_befores(request.pieces, fills)[-1]))
                 answers += await self._caller.ask(calls[-1:])
-                row = self._row(request, answers[-1].value)
+                row = answers[-1].value.row(self._ids(request))
                 fills.append(request.choices[int(np.argmax(row))])
         self._caller.forget(calls)
         return self._reply(request, [answer.value for answer in answers], answers)
@@ -144,11 +144,12 @@ class ChoiceAsker:
         asked = {"prompt": prompt, "max_tokens": 1, "temperature": 0, "logprobs": self._config.top_logprobs}
         return {**asked, **extra, **self._config.extra_body}
 
-    def _row(self, request: ChoiceRequest, top: TopTokens) -> list[float]:
-        return [top.logprob(choice, self._vocabulary.token_id(choice)) for choice in request.choices]
+    def _ids(self, request: ChoiceRequest) -> dict[str, int | None]:
+        return {choice: self._vocabulary.token_id(choice) for choice in request.choices}
 
     def _reply(self, request: ChoiceRequest, tops: Sequence[TopTokens], answers: Sequence[Answer[Any]]) -> ChoiceReply:
-        rows = np.array([self._row(request, top) for top in tops], dtype=np.float64)
+        ids = self._ids(request)
+        rows = np.array([top.row(ids) for top in tops], dtype=np.float64)
         return ChoiceReply(rows, total_usage(answer.usage for answer in answers))
 
 
@@ -182,7 +183,7 @@ def _at_slots(echoed: EchoedText | None, text: str, befores: Sequence[str]) -> l
                 f"No token starts at slot {slot}, which is character {len(before)} of the text.",
                 remedy="Put something before the slot that the tokenizer keeps apart, such as a line break.",
             )
-        found.append(echoed.tops[index])
+        found.append(echoed.top(index))
     if not all(top.by_text or top.by_id for top in found):
         raise PermanentError("The server echoes the text, and tells no log-probabilities of it.", remedy=_SLOTS_INSTEAD)
     return found

@@ -40,12 +40,16 @@ async def generate(caller: Caller, config: OpenAIConfig, request: GenerateReques
 
 def calls_of(config: OpenAIConfig, request: GenerateRequest) -> list[Call[Completions]]:
     """The calls that a request takes: one where the server gives several texts in it, else one for each."""
-    together = request.n == 1 or (SAMPLES in config.abilities and config.endpoint is not Endpoint.RESPONSES)
     read = partial(completions_of, config.endpoint)
     return [
         Call(config.endpoint, text_body(config, request, sample), read, sample)
-        for sample in range(1 if together else request.n)
+        for sample in range(1 if in_one_call(config, request) else request.n)
     ]
+
+
+def in_one_call(config: OpenAIConfig, request: GenerateRequest) -> bool:
+    """Whether the server gives all texts of a request in one call."""
+    return request.n == 1 or (SAMPLES in config.abilities and config.endpoint is not Endpoint.RESPONSES)
 
 
 def reply_of(config: OpenAIConfig, request: GenerateRequest, answers: Sequence[Answer[Completions]]) -> GenerateReply:

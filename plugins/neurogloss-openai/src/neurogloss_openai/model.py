@@ -11,6 +11,7 @@ from neurogloss.errors import LanguageModelError, PermanentError
 from neurogloss.interfaces.batching import BatchSubmission
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA, LanguageModel
 from neurogloss.interfaces.probing import Finding, Probing
+from neurogloss.interfaces.turns import TurnTaking
 from neurogloss.records.requests import (
     ChoiceReply,
     ChoiceRequest,
@@ -24,12 +25,12 @@ from neurogloss_openai.calls import Caller
 from neurogloss_openai.choices import ChoiceAsker
 from neurogloss_openai.clients import Server, address
 from neurogloss_openai.configs import ChoiceMethod, OpenAIConfig
-from neurogloss_openai.generation import generate
+from neurogloss_openai.generation import generate, in_one_call
 from neurogloss_openai.probes import probe
 from neurogloss_openai.vocabulary import Vocabulary
 
 
-class OpenAIModel(LanguageModel, BatchSubmission, Probing):
+class OpenAIModel(LanguageModel, BatchSubmission, Probing, TurnTaking):
     """A model of OpenAI's, or of any server with OpenAI's API.
 
     Raises:
@@ -131,9 +132,15 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing):
         if isinstance(request, GenerateRequest):
             return replace(usage, completion_tokens=completion + request.n * self._config.reasoning_tokens)
         n_slots = len(request.pieces) - 1
-        if self._config.choice_method is ChoiceMethod.ECHO and request.fill is not None:
+        if self._echoes(request):
             return Usage(prompt_tokens=prompt // max(n_slots, 1), completion_tokens=1)
         return replace(usage, prompt_tokens=prompt + n_slots * self._asker.prompt.longest(request))
+
+    def n_calls(self, request: Request) -> int:
+        """See `TurnTaking.n_calls`: one for each text that the server gives alone, and for each slot without echo."""
+        if isinstance(request, GenerateRequest):
+            return 1 if in_one_call(self._config, request) else request.n
+        return 1 if self._echoes(request) else len(request.pieces) - 1
 
     async def probe(self) -> tuple[Finding, ...]:
         """Asks the server a handful of tiny questions, and compares with what is declared."""
@@ -142,6 +149,9 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing):
     async def close(self) -> None:
         """Closes the connections."""
         await self._server.close()
+
+    def _echoes(self, request: ChoiceRequest) -> bool:
+        return self._config.choice_method is ChoiceMethod.ECHO and request.fill is not None
 
     def _demand(self, capability: str) -> None:
         if capability not in self.capabilities:

@@ -24,19 +24,35 @@ class TopTokens:
     by_id: Mapping[int, float] = field(default_factory=dict)
     """Two tokens may read the same; their ids never are."""
 
-    def logprob(self, text: str, token_id: int | None) -> float:
-        """That of one token: by its id where it and the list's are known. Minus infinity if it is not listed."""
-        if token_id is not None and self.by_id:
-            return self.by_id.get(token_id, -math.inf)
-        return self.by_text.get(text, -math.inf)
+    def row(self, tokens: Mapping[str, int | None]) -> list[float]:
+        """Those of some tokens, given with their ids: by these where they and the list's are known.
+
+        Minus infinity for one that is not listed.
+        """
+        if not self.by_id:
+            return [self.by_text.get(text, -math.inf) for text in tokens]
+        return [
+            self.by_text.get(text, -math.inf) if token_id is None else self.by_id.get(token_id, -math.inf)
+            for text, token_id in tokens.items()
+        ]
 
 
 @dataclass(frozen=True)
 class EchoedText:
     """A prompt's tokens as the server reads them, and what it expected at each."""
 
-    tokens: tuple[str, ...]
-    tops: tuple[TopTokens, ...]
+    tokens: Sequence[str]
+    _tops: Sequence[Any]
+    _by_id: Sequence[Any]
+
+    def top(self, index: int) -> TopTokens:
+        """What was expected at one token. Read when asked for: of most tokens of a prompt nobody wants to know.
+
+        Raises:
+            TransientError: The reply is malformed.
+        """
+        # vLLM tells the ids too, in a field of its own, and there without the generated token.
+        return _both(self._tops[index], self._by_id[index] if index < len(self._by_id) else None)
 
 
 def completions_of(endpoint: Endpoint, reply: Body) -> tuple[Completion, ...]:
@@ -119,10 +135,7 @@ def echoed_text(reply: Body) -> EchoedText | None:
     tops = _list(logprobs.get("top_logprobs") or [None] * len(tokens), "logprobs.top_logprobs")
     if len(tops) != len(tokens):
         _malformed("there are not as many logprobs.top_logprobs as logprobs.tokens")
-    # vLLM tells the ids too, in a field of its own, and there without the generated token.
-    by_id = _list(choice.get("prompt_logprobs") or [], "prompt_logprobs")
-    by_id = [*by_id, *[None] * (len(tokens) - len(by_id))]
-    return EchoedText(tuple(tokens), tuple(_both(top, ids) for top, ids in zip(tops, by_id, strict=False)))
+    return EchoedText(tokens, tops, _list(choice.get("prompt_logprobs") or [], "prompt_logprobs"))
 
 
 def _both(top: Any, ids: Any) -> TopTokens:
@@ -143,9 +156,11 @@ def _mapped(top: Any) -> TopTokens:
         return TopTokens()
     if not isinstance(top, Mapping):
         _malformed("logprobs.top_logprobs holds something else than objects")
-    by_text = {str(token): _logprob(value) for token, value in top.items()}
-    ids = {token: token_id for token in by_text if (token_id := _written_id(token)) is not None}
-    return TopTokens(by_text, {token_id: by_text[token] for token, token_id in ids.items()})
+    by_text = _logprobs(top)
+    if not next(iter(by_text), "").startswith(_ID):
+        return TopTokens(by_text)
+    ids = {token: _written_id(token) for token in by_text}
+    return TopTokens(by_text, {token_id: by_text[token] for token, token_id in ids.items() if token_id is not None})
 
 
 def _listed(place: Any) -> TopTokens:
@@ -233,6 +248,13 @@ def _list(value: Any, name: str) -> Sequence[Any]:
     if not isinstance(value, list):
         _malformed(f"{name} is a {type(value).__name__}, no list")
     return value
+
+
+def _logprobs(told: Mapping[str, Any]) -> Mapping[str, float]:
+    values = told.values()
+    if set(map(type, values)) == {float} and max(values) <= 0 and not math.isnan(sum(values)):  # nearly always
+        return told
+    return {token: _logprob(value) for token, value in told.items()}
 
 
 def _logprob(value: Any) -> float:

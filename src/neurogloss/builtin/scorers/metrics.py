@@ -9,6 +9,7 @@ Source of the three metrics: Bills et al. 2023, "Language models can explain neu
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -98,13 +99,20 @@ def interval(document_sums: np.ndarray, metric: Metric, n: int, seed: int) -> tu
     size = len(document_sums)
     if size < 2 or n < 1:
         return None, None
-    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n)
-    values = metric(draws @ document_sums)
+    values = metric(_draws(size, n, seed) @ document_sums)
     values = values[np.isfinite(values)]
     if not len(values):
         return None, None
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=64)
+def _draws(size: int, n: int, seed: int) -> np.ndarray:
+    """How often each document is in each resample, int64 [resample document]; the same for all metrics and units."""
+    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n)
+    draws.flags.writeable = False
+    return draws
 
 
 def shuffled_correlations(terms: np.ndarray, n: int, seed: int) -> np.ndarray:

@@ -30,10 +30,7 @@ def simulation_of(
     values = sequence.per_token(expected)
     if np.isnan(values).all():
         return Failure(Reason.UNPARSABLE, f"no answer for any of {len(sequence.pieces)} tokens")
-    distribution = None
-    if probabilities is not None:
-        columns = [sequence.per_token(column) for column in probabilities.T]
-        distribution = np.stack(columns, axis=1)
+    distribution = None if probabilities is None else sequence.per_token(probabilities)
     n_unparsable = int(np.isnan(values[~sequence.special]).sum())
     return Simulation(sequence.id, values, top_level, distribution, n_unparsable)
 
