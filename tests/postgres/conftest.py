@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
 
 from server import INSTALL, PASSWORD, PASSWORD_ENV, Server, programs
 

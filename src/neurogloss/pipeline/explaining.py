@@ -121,9 +121,7 @@ class UnitExplainer:
     async def _run_scorer(self, name: str, scorer: Scorer, row: ExplanationRow, record: UnitRecord) -> None:
         if isinstance(row.outcome, Explanation) and (row.cell, name) not in self._committed.scores:
             verdict = await _score(scorer, row.outcome, record.view(self._score_on))
-            self._store.add_scores(
-                self._run_id, [ScoreRow(row.cell, name, verdict.outcome, verdict.simulations)]
-            )
+            self._store.add_scores(self._run_id, [ScoreRow(row.cell, name, verdict.outcome, verdict.simulations)])
         self._progress.advance(EXPLAIN)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +47,27 @@ class Database(ABC):
 
     def __init__(self, name: str, remedy: str) -> None:
         self._name = name
-        try:
+        with _told(f"The store {name} cannot be opened.", remedy):
             self._engine = self._made()
-            with self._engine.begin() as connection:
-                self._check(connection)
-                schema.bring_up_to_date(connection, self.lock)
-        except (OSError, sa.exc.DBAPIError) as error:
-            raise StoreError(f"The store {name} cannot be opened.", known=_known(error), remedy=remedy) from error
+            try:
+                with self._engine.begin() as connection:
+                    self._check(connection)
+                    schema.bring_up_to_date(connection, self.lock)
+            except BaseException:
+                self._engine.dispose()
+                raise
 
     @abstractmethod
     def _made(self) -> sa.Engine:
         """Where connections come from."""
 
+    @abstractmethod
     def _check(self, connection: sa.Connection) -> None:
-        """Looks at what would make the store fail later."""
+        """Refuses what would make the store fail later.
+
+        Raises:
+            StoreError: Names it.
+        """
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -69,7 +76,7 @@ class Database(ABC):
         Raises:
             StoreError: The database does not do it.
         """
-        with self._told(), self._engine.begin() as connection:
+        with self._at_work(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -79,23 +86,18 @@ class Database(ABC):
         Raises:
             StoreError: The database does not do it.
         """
-        with self._told(), self._engine.connect() as connection:
+        with self._at_work(), self._engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
         """Ends all connections."""
         self._engine.dispose()
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DBAPIError as error:
-            raise StoreError(
-                f"The store {self._name} can no longer be read and written.",
-                known=_known(error),
-                remedy="What was committed is kept; when the cause is mended, the same command goes on from there.",
-            ) from error
+    def _at_work(self) -> AbstractContextManager[None]:
+        return _told(
+            f"The store {self._name} can no longer be read and written.",
+            "What was committed is kept; when the cause is mended, the same command goes on from there.",
+        )
 
 
 class Sqlite(Database):
@@ -114,6 +116,9 @@ class Sqlite(Database):
         engine = sa.create_engine(address, connect_args={"timeout": _PATIENCE_S}, hide_parameters=True)
         sa.event.listen(engine, "connect", _write_ahead)
         return engine
+
+    def _check(self, connection: sa.Connection) -> None:
+        """A file holds whatever it is given."""
 
 
 class Postgres(Database):
@@ -168,6 +173,11 @@ def _write_ahead(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _known(error: Exception) -> str:
-    """What the database itself says, without SQL."""
-    return str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
+@contextmanager
+def _told(wrong: str, remedy: str) -> Iterator[None]:
+    """Makes an error of the database one for people: what it says itself, without SQL."""
+    try:
+        yield
+    except (OSError, sa.exc.DBAPIError) as error:
+        known = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        raise StoreError(wrong, known=str(known).strip(), remedy=remedy) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,10 +31,7 @@ _REPLY = (
 _CALL = schema.calls.insert()
 _SIMULATION = schema.simulations.insert()
 _CLEARED = schema.simulations.delete().where(
-    *(
-        schema.simulations.c[name] == sa.bindparam(name, type_=schema.simulations.c[name].type)
-        for name in schema.scores.primary_key.columns.keys()
-    )
+    *(schema.simulations.c[key.name] == sa.bindparam(key.name, type_=key.type) for key in schema.scores.primary_key)
 )
 
 
@@ -111,9 +109,7 @@ class SqlResultStore(ResultStore):
             values.append({**key, "value": value, "reason": reason, "outcome": codec.encode(row.outcome)})
             for place, simulation in enumerate(row.simulations):
                 packed = pack(codec.encode(replace(simulation, distribution=None)))
-                simulated.append(
-                    {**key, "sequence_id": simulation.sequence_id, "place": place, "simulation": packed}
-                )
+                simulated.append({**key, "sequence_id": simulation.sequence_id, "place": place, "simulation": packed})
         if not values:
             return
         values = _in_order(schema.scores, values)
@@ -218,7 +214,7 @@ class SqlResultStore(ResultStore):
     def _put(self, table: sa.Table, *key: str) -> Any:
         """A statement that puts rows into a table, in place of those with the same key; by default the primary key."""
         statement = self._database.insert(table)
-        key = key or tuple(table.primary_key.columns.keys())
+        key = key or tuple(column.name for column in table.primary_key)
         replaced = [column.name for column in table.c if not column.primary_key and column.name not in key]
         return statement.on_conflict_do_update(
             index_elements=key, set_={name: statement.excluded[name] for name in replaced}
@@ -227,8 +223,7 @@ class SqlResultStore(ResultStore):
 
 def _in_order(table: sa.Table, values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows by their keys: writers of the same rows then wait for each other instead of locking each other out."""
-    key = table.primary_key.columns.keys()
-    return sorted(values, key=lambda row: [row[name] for name in key])
+    return sorted(values, key=itemgetter(*(column.name for column in table.primary_key)))
 
 
 def _summary(row: ExplanationRow) -> str:
