@@ -1,12 +1,11 @@
 # GNU make 3.81 will do. PYTHON=... names an interpreter, TORCH_INDEX=... an index for torch.
 export PYTHON TORCH_INDEX
 
-.PHONY: help demo test test-live lint clean
+.PHONY: help demo test lint clean
 
 help:
 	@echo "make demo   explain some neurons of a small language model; needs Python 3.11-3.13"
 	@echo "make test   all checks and tests"
-	@echo "make test-live  the plugins against a real vLLM server (Linux on x86-64; 2.6 GB)"
 	@echo "make lint   style, types and layers alone"
 	@echo "make clean  remove the virtual environments and caches; results stay"
 
@@ -14,17 +13,14 @@ demo:
 	@sh scripts/set_up.sh demo
 	@.venv/bin/neurogloss run experiment=demo
 
+# The live tests serve a model on all cores, so they have the machine to themselves.
 test:
 	@sh scripts/set_up.sh test
 	@sh scripts/system_packages.sh
-	@sh scripts/lint.sh
-	@.venv/bin/python -m pytest --ignore=tests/live
-
-# A tier of its own for now: it has not yet been seen to pass as steadily as the others.
-test-live:
-	@sh scripts/set_up.sh test
 	@sh scripts/vllm_environment.sh
+	@sh scripts/lint.sh
 	@.venv/bin/python -m pytest tests/live
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest --ignore=tests/live --numprocesses=2 --dist=loadfile
 
 lint:
 	@sh scripts/set_up.sh test

@@ -116,14 +116,18 @@ class FaultProxy:
             yield self
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_message(reader)) is not None:
+            if not await self._pass_on(request, await self._answer(request), reader, writer):
+                return
+
+    async def _answer(self, request: Message) -> Message:
+        # A connection for each request: real servers close those that are idle.
         upstream, towards = await asyncio.open_connection("127.0.0.1", self._upstream)
         try:
-            while (request := await read_message(reader)) is not None:
-                towards.write(_forwarded(request))
-                answer = await read_message(upstream)
-                assert answer is not None
-                if not await self._pass_on(request, answer, reader, writer):
-                    return
+            towards.write(_forwarded(request))
+            answer = await read_message(upstream)
+            assert answer is not None
+            return answer
         finally:
             towards.close()
 
@@ -159,7 +163,9 @@ def fingerprint(body: dict[str, Any]) -> str:
 
 def _forwarded(request: Message) -> bytes:
     kept = {name: request.headers[name] for name in ("authorization",) if name in request.headers}
-    head = [request.start, "host: 127.0.0.1", f"content-length: {len(request.body)}"]
+    verb, path, version = request.start.split()
+    head = [f"{verb} {path[path.index('/', 1) :]} {version}", "host: 127.0.0.1"]
+    head += ["connection: close", f"content-length: {len(request.body)}"]
     head += ["content-type: application/json", *(f"{name}: {kept[name]}" for name in kept)]
     return "\r\n".join([*head, "", ""]).encode("latin-1") + request.body
 

@@ -50,6 +50,10 @@ class VLLMServer:
     """The name it serves."""
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def openai(self) -> tuple[str, ...]:
         """Overrides for the command line: this server through the OpenAI plugin."""
         # The server spells out every token that it lists, so each costs time.

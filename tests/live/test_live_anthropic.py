@@ -14,6 +14,13 @@ from neurogloss.records.requests import GenerateReply, GenerateRequest
 from neurogloss_anthropic.configs import AnthropicConfig
 from neurogloss_anthropic.model import AnthropicModel
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 20}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+ONE_UNIT = ("units=[layers.5.mlp/12]", "floor=[]")
 CAPITAL = (Message("system", "You answer with one word."), Message("user", "What is the capital of France?"))
 
 
@@ -32,21 +39,43 @@ def test_a_message_is_answered_and_counted(vllm_server: Any) -> None:
     assert counted == reply.usage.prompt_tokens
 
 
+def test_texts_follow_a_schema(vllm_server: Any) -> None:
+    async def ask() -> GenerateReply:
+        model = AnthropicModel(AnthropicConfig(vllm_server.model, api_key_env=None, base_url=vllm_server.url))
+        try:
+            return await model.generate(GenerateRequest(CAPITAL, max_tokens=60, json_schema=SCHEMA))
+        finally:
+            await model.close()
+
+    (completion,) = asyncio.run(ask()).completions
+    assert set(json.loads(completion.text)) == {"city"}
+
+
+def test_a_small_run(vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = (*vllm_server.anthropic, "simulator=json", *ONE_UNIT)
+    code = main(["run", *small_run, *overrides, "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    told = json.loads(captured.out)
+    (row,) = told["scores"]
+    assert row["n_answered"] > 0
+    assert row["n_answered"] + row["n_unparsable"] == row["n_asked"]
+    assert told["ledger"]["prompt_tokens"] > 0
+
+
 def test_a_small_run_whose_simulator_fails_invents_nothing(
     vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # By schema, the server would make even this model write JSON; on its own it cannot.
-    overrides = (*vllm_server.anthropic, "llm.provides=[generate]", "simulator=json")
+    overrides = (*vllm_server.anthropic, "llm.provides=[generate]", "simulator=json", *ONE_UNIT)
     code = main(["run", *small_run, *overrides, "--json"])
     captured = capsys.readouterr()
     assert code in (0, 1), captured.err
     told = json.loads(captured.out)
-    assert sum(row["arm"] == "main" for row in told["explanations"]) == 2
-    scores = [row for row in told["scores"] if row["arm"] == "main"]
-    assert len(scores) == 2
-    for row in scores:
-        if "failure" in row:
-            assert row["failure"]["reason"] == "unparsable"
-        else:
-            assert row["n_unparsable"] + row["n_answered"] + row["n_failed"] == row["n_asked"]
-    assert any("failure" in row or row["n_unparsable"] for row in scores)
+    assert len(told["explanations"]) == 1
+    (row,) = told["scores"]
+    if "failure" in row:
+        assert row["failure"]["reason"] == "unparsable"
+    else:
+        assert row["n_unparsable"] > 0
+        assert row["n_unparsable"] + row["n_answered"] + row["n_failed"] == row["n_asked"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,10 @@ from neurogloss.records.documents import Message
 from neurogloss.records.requests import ChoiceReply, ChoiceRequest, GenerateRequest
 from neurogloss_openai.configs import ChoiceMethod, OpenAIConfig
 from neurogloss_openai.model import OpenAIModel
+
+sys.path.append(str(Path(__file__).parents[1] / "faults"))
+from fault_proxy import FaultProxy, Faults
+from faulty_runs import Store
 
 DIGITS = tuple("0123456789")
 CAPITAL = (Message("user", "What is the capital of France? Answer with one word."),)
@@ -60,6 +66,12 @@ def test_a_chat_is_answered(ask: Ask) -> None:
     assert reply.usage.prompt_tokens == 42
     drawn = ask("generate", GenerateRequest(CAPITAL, max_tokens=8, temperature=1.5, n=3, seed=5))
     assert len({completion.text for completion in drawn.completions}) == 3
+
+
+def test_tokens_are_counted_as_they_are_charged(ask: Ask) -> None:
+    chat = GenerateRequest(CAPITAL, max_tokens=1)
+    assert ask("count_tokens", chat) == ask("generate", chat).usage.prompt_tokens
+    assert ask("count_tokens", COUNTING) == ask("choice_logprobs", COUNTING).usage.prompt_tokens
 
 
 def test_texts_follow_a_schema(ask: Ask) -> None:
@@ -129,3 +141,44 @@ def test_a_small_run(vllm_server: Any, small_run: tuple[str, ...], capsys: pytes
     again = json.loads(capsys.readouterr().out)
     assert again["scores"] == first["scores"]
     assert again["ledger"]["calls"] == first["ledger"]["calls"], "nothing is asked twice"
+
+
+@pytest.mark.parametrize(
+    "simulator",
+    [
+        ("simulator=json",),
+        ("simulator=logprob", "simulator.chat=true"),
+        ("simulator=logprob", "simulator.mode=one_at_a_time"),
+        ("simulator=logprob", "llm.choice_method=top_logprobs", "llm.top_logprobs=20"),
+    ],
+    ids=["json", "chat", "one at a time", "top_logprobs"],
+)
+def test_every_simulator_is_served(
+    vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str], simulator: tuple[str, ...]
+) -> None:
+    # The ledger holds the explanation by now.
+    overrides = ("units=[layers.5.mlp/12]", "floor=[]", *simulator)
+    code = main(["run", *small_run, *vllm_server.openai, *overrides, "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    (row,) = json.loads(captured.out)["scores"]
+    assert row["n_failed"] == 0
+    assert row["n_answered"] + row["n_unparsable"] == row["n_asked"] > 0
+    assert row["n_answered"] > 0
+
+
+def test_a_server_that_fails_at_three_calls_in_ten_changes_nothing(
+    vllm_server: Any, small_run: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = Faults(seed=3, passing=0.3)
+    with FaultProxy(vllm_server.port).running() as proxy:
+        address, lane = proxy.lane("disturbed", faults)
+        overrides = (*vllm_server.openai, f"llm.base_url={address}", f"store.root={tmp_path}", "limits.attempts=12")
+        code = main(["run", *small_run, *overrides, "units=[layers.5.mlp/12]", "floor=[]", "--json"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    (row,) = json.loads(captured.out)["scores"]
+    assert row["n_answered"] == row["n_asked"] > 0
+    assert any(exchange.fate for exchange in lane.log)
+    assert Store(tmp_path).answered() == lane.answered
+    assert set(lane.answered.values()) == {1}, "nothing is asked after it was answered"

@@ -182,17 +182,24 @@ def _asked(calls: float, prompt: float, completion: Sequence[float] = (0, 0)) ->
 )
 def test_the_tightest_limit_decides_how_long_it_takes(limits: Limits, seconds: tuple[float, float]) -> None:
     amounts = {GROUP: _asked(500, 500_000, (5_000, 15_000))}
-    found = duration(amounts, {"explainer": Model()}, limits, {}, None, 10)
+    found = duration(amounts, {"explainer": Model()}, limits, {}, None, 10, {GROUP: 1.0})
     assert found.hours is not None
     assert (found.hours.low * 3600, found.hours.high * 3600) == pytest.approx(seconds)
     assert found.basis == ASSUMPTION
+
+
+def test_a_request_that_takes_several_calls_counts_as_several() -> None:
+    amounts, limits = {GROUP: _asked(500, 0)}, Limits(concurrency=10, requests_per_minute=100)
+    found = duration(amounts, {"explainer": Model()}, limits, {}, None, 10, {GROUP: 2.5})
+    assert found.hours is not None
+    assert found.hours.low * 3600 == pytest.approx(750)
 
 
 def test_servers_work_at_the_same_time_and_a_pilot_measures_them() -> None:
     groups = {GROUP: _asked(100, 0), ("simulator", "choice_logprobs"): _asked(300, 0)}
     models = {"explainer": Model("openai"), "simulator": Model("anthropic")}
     seen = {group: Measured(1, (0, 1), None, 0, 2.0) for group in groups}
-    found = duration(groups, models, Limits(concurrency=10), seen, None, 10)
+    found = duration(groups, models, Limits(concurrency=10), seen, None, 10, dict.fromkeys(groups, 1.0))
     assert found.hours is not None
     assert (found.hours.low * 3600, found.hours.high * 3600) == pytest.approx((60, 80))
     assert "pilot" in found.basis
@@ -200,14 +207,14 @@ def test_servers_work_at_the_same_time_and_a_pilot_measures_them() -> None:
 
 def test_a_model_in_this_process_takes_as_long_as_the_pilot_shows() -> None:
     amounts, models = {GROUP: _asked(500, 0)}, {"explainer": Model("local")}
-    assert duration(amounts, models, Limits(), {}, None, 10).hours is None
-    assert duration(amounts, models, Limits(), {}, Pilot(2, "run", (), 0, 0.0, 9.0), 10).hours is None
-    found = duration(amounts, models, Limits(), {}, Pilot(2, "run", (), 50, 0.0, 9.0), 10)
+    assert duration(amounts, models, Limits(), {}, None, 10, {GROUP: 1.0}).hours is None
+    assert duration(amounts, models, Limits(), {}, Pilot(2, "run", (), 0, 0.0, 9.0), 10, {GROUP: 1.0}).hours is None
+    found = duration(amounts, models, Limits(), {}, Pilot(2, "run", (), 50, 0.0, 9.0), 10, {GROUP: 1.0})
     assert found.hours is not None
     assert found.hours.low * 3600 == pytest.approx(45)
 
 
 def test_batches_take_as_long_as_they_take() -> None:
-    found = duration({GROUP: _asked(5, 0)}, {"explainer": Model(batched=True)}, Limits(), {}, None, 1)
+    found = duration({GROUP: _asked(5, 0)}, {"explainer": Model(batched=True)}, Limits(), {}, None, 1, {GROUP: 1.0})
     assert found.hours is None
     assert "day" in found.basis

@@ -12,11 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
+from neurogloss.builtin.simulators.json import JsonSimulator
+from neurogloss.builtin.simulators.logprob import LogprobSimulator
 from neurogloss.errors import PermanentError
 from neurogloss.interfaces.language_model import LanguageModel
+from neurogloss.interfaces.simulator import Simulator
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import ChoiceRequest, GenerateRequest
+from neurogloss.records.simulations import Simulation
 from neurogloss.testing.language_model import LanguageModelContract
+from neurogloss.testing.records import prose_explanation, token_sequence
 from neurogloss_vllm.choices import choice_logprobs
 from neurogloss_vllm.configs import VLLMConfig
 from neurogloss_vllm.model import VLLMModel
@@ -132,6 +138,23 @@ async def test_slots_in_order_read_the_answers_before_them(vllm: VLLMModel) -> N
         expected.append(alone.logprobs[0])
         text += answer + piece
     np.testing.assert_allclose(reply.logprobs, np.array(expected), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "simulator",
+    [
+        lambda llm: LogprobSimulator(LogprobConfig(), llm),
+        lambda llm: LogprobSimulator(LogprobConfig(chat=True), llm),
+        lambda llm: LogprobSimulator(LogprobConfig(mode=Mode.ONE_AT_A_TIME), llm),
+        lambda llm: JsonSimulator(JsonConfig(), llm),
+    ],
+    ids=["all at once", "chat", "one at a time", "json"],
+)
+async def test_every_simulator_is_served(vllm: VLLMModel, simulator: Callable[[LanguageModel], Simulator]) -> None:
+    gloss, sequence = prose_explanation("names of places"), token_sequence(("Lima", " sells", " tea"))
+    (simulation,) = await simulator(vllm).simulate(gloss, [sequence])
+    assert isinstance(simulation, Simulation)
+    assert np.isfinite(simulation.expected).any()
 
 
 @pytest.mark.parametrize(("dtype", "mean", "most"), [("float32", 0.01, 0.01), ("bfloat16", 0.05, 1.0)])

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig
+from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SyntheticCorpusConfig
 from neurogloss.builtin.executors.configs import LocalConfig
-from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
-from neurogloss.builtin.llms.configs import ScriptedConfig
+from neurogloss.builtin.explainers.configs import (
+    ActivationsAndLogitsConfig,
+    ConceptsConfig,
+    ContrastiveConfig,
+    MaxActivatingConfig,
+    OtherUnitConfig,
+    RandomTextConfig,
+    SummaryConfig,
+    TokenActivationConfig,
+    TokenListConfig,
+    TokenTableConfig,
+    WrittenConfig,
+)
+from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
 from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
@@ -34,6 +46,13 @@ def neurogloss_register_components() -> list[Component]:
             summary="your own text and JSON Lines files",
         ),
         Component(
+            kind="corpus",
+            name="synthetic",
+            config=SyntheticCorpusConfig,
+            factory="neurogloss.builtin.corpora.generated:SyntheticCorpus",
+            summary="generated documents in which every unit of the synthetic subject fires; or puzzles",
+        ),
+        Component(
             kind="subject",
             name="synthetic",
             config=SyntheticConfig,
@@ -49,6 +68,14 @@ def neurogloss_register_components() -> list[Component]:
             provides=("generate", "choice_logprobs", "json_schema"),
         ),
         Component(
+            kind="llm",
+            name="oracle",
+            config=OracleConfig,
+            factory="neurogloss.builtin.llms.oracle:OracleModel",
+            summary="no model: exact answers about the synthetic subject's units, or chance",
+            provides=("generate", "choice_logprobs"),
+        ),
+        Component(
             kind="explainer",
             name="token_activation",
             config=TokenActivationConfig,
@@ -57,6 +84,83 @@ def neurogloss_register_components() -> list[Component]:
             needs=("llm",),
             requires=("generate",),
             explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="token_list",
+            config=TokenListConfig,
+            factory="neurogloss.builtin.explainers.token_list:TokenListExplainer",
+            summary="prose, from the tokens with the highest mean activation",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="max_activating",
+            config=MaxActivatingConfig,
+            factory="neurogloss.builtin.explainers.max_activating:MaxActivatingExplainer",
+            summary="prose, from texts with the firing tokens marked",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="contrastive",
+            config=ContrastiveConfig,
+            factory="neurogloss.builtin.explainers.contrastive:ContrastiveExplainer",
+            summary="prose, from texts on which the unit fires and similar ones on which it does not",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+            parts={"negatives": "negatives"},
+        ),
+        Component(
+            kind="explainer",
+            name="activations_and_logits",
+            config=ActivationsAndLogitsConfig,
+            factory="neurogloss.builtin.explainers.activations_and_logits:ActivationsAndLogitsExplainer",
+            summary="prose, from what the unit reads and the output tokens it promotes and suppresses",
+            needs=("llm", "subject"),
+            requires=("generate", "output_weights"),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="summary",
+            config=SummaryConfig,
+            factory="neurogloss.builtin.explainers.summary:SummaryExplainer",
+            summary="prose, from a short prompt: plain texts and their firing tokens",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="concepts",
+            config=ConceptsConfig,
+            factory="neurogloss.builtin.explainers.concepts:ConceptsExplainer",
+            summary="several concepts, for units that respond to several",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ConceptsExplanation", "ProseExplanation"),
+        ),
+        Component(
+            kind="explainer",
+            name="written",
+            config=WrittenConfig,
+            factory="neurogloss.builtin.explainers.written:WrittenExplainer",
+            summary="what a person wrote: a text, or a file with a text for each unit",
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="other_unit",
+            config=OtherUnitConfig,
+            factory="neurogloss.builtin.explainers.other_unit:OtherUnitExplainer",
+            summary="another unit's gloss; a null",
+            parts={"of": "explainer"},
         ),
         Component(
             kind="explainer",

@@ -33,7 +33,7 @@ from neurogloss.records.runs import RecordedCall
 _log = logging.getLogger(__name__)
 
 _PREPARED_TOGETHER = 4
-"""Requests that are encoded and looked up before what is ready is sent: with all at once, the first would wait for all."""
+"""Requests that are encoded and looked up before what is ready is sent; with all at once, the first waits for all."""
 
 
 class Ledger(Answering):

@@ -105,10 +105,10 @@ class ChoiceAsker:
 
     async def _by_echo(self, request: ChoiceRequest, lead: str, extra: Body) -> ChoiceReply:
         assert request.fill is not None
-        befores = [lead + before for before in _befores(request.pieces, [request.fill] * (len(request.pieces) - 1))]
-        text = befores[-1] + request.fill + request.pieces[-1]
+        asked = [lead + before for before in befores(request.pieces, [request.fill] * (len(request.pieces) - 1))]
+        text = asked[-1] + request.fill + request.pieces[-1]
         body = self._completion_body(text, {"echo": True, **extra})
-        call = Call(Endpoint.COMPLETIONS, body, lambda reply: _at_slots(echoed_text(reply), text, befores))
+        call = Call(Endpoint.COMPLETIONS, body, lambda reply: _at_slots(echoed_text(reply), text, asked))
         (answer,) = await self._caller.ask([call])
         self._caller.forget([call])
         return self._reply(request, answer.value, [answer])
@@ -116,12 +116,12 @@ class ChoiceAsker:
     async def _by_slots(self, request: ChoiceRequest, call_for: Callable[[str], Call[TopTokens]]) -> ChoiceReply:
         n_slots = len(request.pieces) - 1
         if request.fill is not None:
-            calls = [call_for(before) for before in _befores(request.pieces, [request.fill] * n_slots)]
+            calls = [call_for(before) for before in befores(request.pieces, [request.fill] * n_slots)]
             answers = await self._caller.ask(calls)
         else:
             calls, answers, fills = [], [], list[str]()
             for _ in range(n_slots):
-                calls.append(call_for(_befores(request.pieces, fills)[-1]))
+                calls.append(call_for(befores(request.pieces, fills)[-1]))
                 answers += await self._caller.ask(calls[-1:])
                 row = answers[-1].value.row(self._ids(request))
                 fills.append(request.choices[int(np.argmax(row))])
@@ -153,7 +153,7 @@ class ChoiceAsker:
         return ChoiceReply(rows, total_usage(answer.usage for answer in answers))
 
 
-def _befores(pieces: Sequence[str], fills: Sequence[str]) -> list[str]:
+def befores(pieces: Sequence[str], fills: Sequence[str]) -> list[str]:
     """The text before each slot, up to the first whose fill is not known."""
     befores = [pieces[0]]
     for fill, piece in zip(fills, pieces[1:-1], strict=False):

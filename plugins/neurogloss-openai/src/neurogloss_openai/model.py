@@ -11,6 +11,7 @@ from neurogloss.errors import LanguageModelError, PermanentError
 from neurogloss.interfaces.batching import BatchSubmission
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA, LanguageModel
 from neurogloss.interfaces.probing import Finding, Probing
+from neurogloss.interfaces.token_counting import TokenCounting
 from neurogloss.interfaces.turns import TurnTaking
 from neurogloss.records.requests import (
     ChoiceReply,
@@ -25,12 +26,13 @@ from neurogloss_openai.calls import Caller
 from neurogloss_openai.choices import ChoiceAsker
 from neurogloss_openai.clients import Server, address
 from neurogloss_openai.configs import ChoiceMethod, OpenAIConfig
+from neurogloss_openai.counting import count_tokens
 from neurogloss_openai.generation import generate, in_one_call
 from neurogloss_openai.probes import probe
 from neurogloss_openai.vocabulary import Vocabulary
 
 
-class OpenAIModel(LanguageModel, BatchSubmission, Probing, TurnTaking):
+class OpenAIModel(LanguageModel, BatchSubmission, Probing, TokenCounting, TurnTaking):
     """A model of OpenAI's, or of any server with OpenAI's API.
 
     Raises:
@@ -135,6 +137,10 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing, TurnTaking):
         if self._echoes(request):
             return Usage(prompt_tokens=prompt // max(n_slots, 1), completion_tokens=1)
         return replace(usage, prompt_tokens=prompt + n_slots * self._asker.prompt.longest(request))
+
+    async def count_tokens(self, request: Request) -> int:
+        """The prompt tokens of all calls, by the server's `/tokenize` or by `tiktoken`; see `TokenCounting`."""
+        return await count_tokens(self._config, self._vocabulary, self._asker.prompt, request)
 
     def n_calls(self, request: Request) -> int:
         """See `TurnTaking.n_calls`: one for each text that the server gives alone, and for each slot without echo."""

@@ -95,9 +95,13 @@ class Vocabulary:
         body = {"prompt": prompt, "max_tokens": 1, "temperature": 0}
         return usage_of(await self._server.ask(Endpoint.COMPLETIONS, body)).prompt_tokens
 
-    async def _tokens(self, text: str) -> list[int]:
+    async def n_tokens(self, text: str, *, special: bool = True) -> int:
+        """How many tokens a prompt has; `special` ones are those that a tokenizer puts before every text."""
+        return len(await self._tokens(text, special=special))
+
+    async def _tokens(self, text: str, *, special: bool = False) -> list[int]:
         # vLLM's names and llama.cpp's together; each ignores the other's.
-        asked = {"prompt": text, "add_special_tokens": False, "content": text, "add_special": False}
+        asked = {"prompt": text, "add_special_tokens": special, "content": text, "add_special": special}
         return _ids(await self._server.ask_root("tokenize", asked))
 
     async def _rendered(self, messages: tuple[Message, ...]) -> str:

@@ -11,6 +11,7 @@ from os.path import commonprefix
 
 from neurogloss.interfaces.language_model import JSON_SCHEMA
 from neurogloss.interfaces.token_counting import TokenCounting
+from neurogloss.interfaces.turns import TurnTaking
 from neurogloss.pipeline.estimating.standing_in import Asked, Group, shortest_json
 from neurogloss.pipeline.estimating.token_rule import RULE, filled, ruled_tokens, tokens_of
 from neurogloss.pipeline.limits import Clock, Limits
@@ -34,6 +35,8 @@ class Cost:
     """Completion tokens, if the reply is as short as it can sensibly be."""
     most: int
     """Completion tokens, as the model bounds them."""
+    n_calls: int = 1
+    """How many calls to the server it can take."""
 
 
 class Counter:
@@ -83,7 +86,7 @@ class Counter:
         text = whole_text(asked.request)
         share = tokens_of(text[: shared[text]]) / max(1, tokens_of(text))
         most = asked.model.bound(asked.request).completion_tokens or 0
-        return Cost(asked.group, prompt_tokens, round(share * prompt_tokens), _shortest(asked), most)
+        return Cost(asked.group, prompt_tokens, round(share * prompt_tokens), _shortest(asked), most, _calls(asked))
 
 
 def _shared_beginnings(texts: Iterable[str]) -> dict[str, int]:
@@ -97,6 +100,10 @@ def whole_text(request: Request) -> str:
     """Messages, and a text with its slots filled, as one text; equal beginnings are equal beginnings."""
     parts = [f"{message.role}\n{message.content}\n" for message in request.messages]
     return "".join(parts if isinstance(request, GenerateRequest) else [*parts, *filled(request)])
+
+
+def _calls(asked: Asked) -> int:
+    return asked.model.n_calls(asked.request) if isinstance(asked.model, TurnTaking) else 1
 
 
 def _shortest(asked: Asked) -> int:

@@ -38,8 +38,9 @@ def duration(
     measured: Mapping[Group, Measured],
     pilot: Pilot | None,
     n_units: int,
+    calls_each: Mapping[Group, float],
 ) -> Duration:
-    """How long the calls take: without collecting, and without failures.
+    """How long the requests take: without collecting, and without failures.
 
     Calls to one server keep its limits; to several servers they are made at the same time, at best. How
     long a model in this process computes only a pilot tells.
@@ -51,6 +52,7 @@ def duration(
         measured: By the pilot.
         pilot: Units that were really run, if there were any.
         n_units: How many units the run has.
+        calls_each: How many calls to the server one request takes, on average.
     """
     if any(models[role].batched for role, _ in amounts):
         return Duration(None, "batches are answered when their provider likes, mostly within a day")
@@ -66,7 +68,7 @@ def duration(
             times.append((pilot.seconds / pilot.n_units * n_units,) * 2)
             bases.append("the pilot's units per second")
         else:
-            times.append(_of_server({group: amounts[group] for group in groups}, limits, measured))
+            times.append(_of_server({group: amounts[group] for group in groups}, limits, measured, calls_each))
             known = all(group in measured for group in groups)
             bases.append("the pilot's seconds per call" if known else ASSUMPTION)
     lows, highs = [low for low, _ in times], [high for _, high in times]
@@ -75,17 +77,20 @@ def duration(
 
 
 def _of_server(
-    amounts: Mapping[Group, Amounts], limits: Limits, measured: Mapping[Group, Measured]
+    amounts: Mapping[Group, Amounts],
+    limits: Limits,
+    measured: Mapping[Group, Measured],
+    calls_each: Mapping[Group, float],
 ) -> tuple[float, float]:
     """Seconds at least and at most: those of whatever limits it most."""
 
     def seconds(end: Callable[[Interval], float]) -> float:
-        calls = sum(end(each.calls) for each in amounts.values())
+        calls = sum(end(each.calls) * calls_each[group] for group, each in amounts.items())
         tokens = sum(end(each.prompt_tokens) + end(each.completion_tokens) for each in amounts.values())
         one_by_one = sum(
             end(each.calls) * measured[group].seconds
             if group in measured
-            else end(each.calls) * CALL_S + end(each.completion_tokens) / TOKENS_PER_S
+            else end(each.calls) * calls_each[group] * CALL_S + end(each.completion_tokens) / TOKENS_PER_S
             for group, each in amounts.items()
         )
         return max(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.pipeline.estimating.amounts import Amounts, Interval, Rates, amounts_of, total
@@ -69,12 +70,13 @@ async def estimate_of(
         pilot: Units that were really run.
     """
     seen = await measured(pilot, models, counter) if pilot else {}
-    amounts = {}
+    amounts, calls_each = {}, {}
     for group, count in sampled.calls.items():
         model = models[group[0]]
         rates = Rates(prices.of(model.identity()), model.batched, seen.get(group))
         units = [[cost for cost in unit if cost.group == group] for unit in sampled.costs]
         amounts[group] = amounts_of(units, count, n_units, rates)
+        calls_each[group] = fmean(cost.n_calls for unit in units for cost in unit)
     roles = []
     for role in dict.fromkeys(role for role, _ in amounts):
         whole = total(each for (asker, _), each in amounts.items() if asker == role)
@@ -90,6 +92,6 @@ async def estimate_of(
         whole.per(n_units),
         whole,
         Interval(min(prompts), max(prompts), sum(prompts) / len(prompts)),
-        duration(amounts, models, limits, seen, pilot, n_units),
+        duration(amounts, models, limits, seen, pilot, n_units, calls_each),
         pilot,
     )

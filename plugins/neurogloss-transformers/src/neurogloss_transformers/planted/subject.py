@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from neurogloss.errors import SubjectError
+from neurogloss.interfaces.ground_truth import GroundTruth
 from neurogloss.records.tokens import TokenSequence
 from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import BosPolicy, PlantedConfig, TransformersSubjectConfig
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _NEVER = "nothing: it never fires"
 
 
-class PlantedSubject(TransformersSubject):
+class PlantedSubject(TransformersSubject, GroundTruth):
     """A GPT-2 with constructed weights, read like any other model.
 
     In float32 an activation is within 1e-5 of the sum of its neuron's weights (times its scale) of the truth, and 0
