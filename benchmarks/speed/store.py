@@ -41,7 +41,7 @@ Row = tuple[str, list[float], str, str]
 """What is measured, its values, their format and what is wanted."""
 
 OPEN = """
-import re, sys, time
+import mmap, os, re, sys, time
 from pathlib import Path
 from neurogloss.pipeline.collected import reopened
 from neurogloss.records.units import UnitId
@@ -50,11 +50,21 @@ from neurogloss.store.activations import ActivationStore
 def read():
     return int(re.search(r"rchar: (\\d+)", Path("/proc/self/io").read_text())[1])
 
-root, key, unit = sys.argv[1:]
-before, started = read(), time.perf_counter()
+root, key, unit, cold = sys.argv[1:]
+if cold == "cold":
+    # Without pages in memory and without reading ahead, what is mapped in the end is what was looked at.
+    for path in Path(root).rglob("*.safetensors"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    made = mmap.mmap
+    def alone(*arguments, **options):
+        mapped = made(*arguments, **options)
+        mapped.madvise(mmap.MADV_RANDOM)
+        return mapped
+    mmap.mmap = alone
+before, started, cpu_started = read(), time.perf_counter(), time.process_time()
 record = reopened(ActivationStore(Path(root)), key, [UnitId.parse(unit)]).record(UnitId.parse(unit))
-seconds = time.perf_counter() - started
-read_bytes = read() - before
+seconds, cpu, read_bytes = time.perf_counter() - started, time.process_time() - cpu_started, read() - before
 mapped, in_ours = 0, False
 for line in Path("/proc/self/smaps").read_text().splitlines():
     if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
@@ -62,7 +72,7 @@ for line in Path("/proc/self/smaps").read_text().splitlines():
     elif in_ours and line.startswith("Rss:"):
         mapped += 1024 * int(line.split()[1])
 assert record.splits
-print(1000 * seconds, (read_bytes + mapped) / 1e3)
+print(1000 * seconds, 1000 * cpu, (read_bytes + mapped) / 1e3)
 """
 UNTIL_THE_MODEL = """
 import os, sys
@@ -88,19 +98,18 @@ def scores(n: int) -> list[ScoreRow]:
     return [ScoreRow(Cell(UnitId("layers.0.mlp", index), "main", 0), "main", verdict) for index in range(n)]
 
 
-def writing(folder: Path) -> tuple[float, float]:
-    """Seconds of writing 100,000 scores, a thousand at a time; milliseconds of each when each is committed alone."""
+def writing(folder: Path) -> tuple[float, float, float]:
+    """Seconds, by the clock and of the CPU, of writing 100,000 scores, a thousand at a time; milliseconds alone."""
     store, rows = SqlResultStore(SqliteStoreConfig(str(folder))), scores(N_SCORES)
     try:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         for first in range(0, N_SCORES, TOGETHER):
             store.add_scores("together", rows[first : first + TOGETHER])
-        together = time.perf_counter() - started
-        assert len(store.scores("together")) == N_SCORES
+        together, cpu = time.perf_counter() - started, time.process_time() - cpu_started
         started = time.perf_counter()
         for row in rows[:ALONE]:
             store.add_scores("alone", [row])
-        return together, 1000 * (time.perf_counter() - started) / ALONE
+        return together, cpu, 1000 * (time.perf_counter() - started) / ALONE
     finally:
         store.close()
 
@@ -161,15 +170,17 @@ def stretched(small: Path, big: Path) -> None:
                 copies[place] = rows[place % n_before]
 
 
-def opening(root: Path, key: str) -> tuple[list[float], list[float]]:
-    """Milliseconds and kilobytes of reading one unit in a new process, without its imports."""
-    units = [f"layers.{11 * number}.mlp/{place}" for number, place in enumerate(PLACES)]
-    told = [
-        subprocess.run([sys.executable, "-c", OPEN, str(root), key, unit], check=True, capture_output=True, text=True)
-        for unit in units
-    ]
-    times, sizes = zip(*(map(float, done.stdout.split()) for done in told), strict=True)
-    return list(times), list(sizes)
+def opening(root: Path, key: str) -> list[tuple[float, float, float]]:
+    """Milliseconds by the clock and of the CPU, and kilobytes, of reading one unit in a new process, imports aside."""
+    found = []
+    for number, place in enumerate(PLACES):
+        command = [sys.executable, "-c", OPEN, str(root), key, f"layers.{11 * number}.mlp/{place}"]
+        told = [
+            subprocess.run([*command, state], check=True, capture_output=True, text=True).stdout.split()
+            for state in ("warm", "cold")
+        ]
+        found.append((float(told[0][0]), float(told[0][1]), float(told[1][2])))
+    return found
 
 
 def seconds_of(command: Sequence[str]) -> tuple[float, float]:
@@ -183,7 +194,8 @@ def seconds_of(command: Sequence[str]) -> tuple[float, float]:
 
 def measured(repeats: int) -> list[Row]:
     """All measures, in turn, so that a busy moment of the machine does not fall on one alone."""
-    together, alone, milliseconds, kilobytes = (list[float]() for _ in range(4))
+    written: list[tuple[float, float, float]] = []
+    opened: list[tuple[float, float, float]] = []
     starts: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "activations"
@@ -194,22 +206,24 @@ def measured(repeats: int) -> list[Row]:
             "neurogloss run, until it loads the model": ([sys.executable, "-c", UNTIL_THE_MODEL, folder], "1.5"),
         }
         for repeat in range(repeats):
-            both = writing(Path(folder) / f"results-{repeat}")
-            together.append(both[0])
-            alone.append(both[1])
-            times, sizes = opening(root, key)
-            milliseconds += times
-            kilobytes += sizes
+            written.append(writing(Path(folder) / f"results-{repeat}"))
+            opened += opening(root, key)
             for name, (command, _) in commands.items():
                 starts.setdefault(name, []).append(seconds_of(command))
-    return [
+    together, of_cpu, alone = map(list, zip(*written, strict=True))
+    milliseconds, cpu_milliseconds, kilobytes = map(list, zip(*opened, strict=True))
+    rows = [
         (f"{N_SCORES:,} scores, {TOGETHER:,} at a time: seconds", together, ".2f", "10"),
+        (f"{N_SCORES:,} scores, {TOGETHER:,} at a time: CPU seconds", of_cpu, ".2f", ""),
         ("a score, committed alone: ms", alone, ".2f", ""),
         (f"one unit of {N_SITES * N_UNITS:,}: ms", milliseconds, ".1f", "20"),
+        (f"one unit of {N_SITES * N_UNITS:,}: ms of the CPU", cpu_milliseconds, ".1f", ""),
         (f"one unit of {N_SITES * N_UNITS:,}: kB read", kilobytes, ".0f", "a few hundred"),
-        *((f"{name}: seconds", [wall for wall, _ in starts[name]], ".2f", most) for name, (_, most) in commands.items()),
-        *((f"{name}: CPU seconds", [cpu for _, cpu in starts[name]], ".2f", "") for name in commands),
     ]
+    for name, (_, most) in commands.items():
+        walls, cpus = map(list, zip(*starts[name], strict=True))
+        rows += [(f"{name}: seconds", walls, ".2f", most), (f"{name}: CPU seconds", cpus, ".2f", "")]
+    return rows
 
 
 def main() -> None:
