@@ -77,9 +77,8 @@ class Server:
 
     def _run(self, program: str, *arguments: str) -> None:
         # Its own children keep what they inherit open, so that no pipe would end.
-        with (self._folder.parent / f"{self._folder.name}.out").open("w+") as told:
+        with (self._folder / "told").open("w+") as told:
             command = [str(self._programs / program), *arguments]
             done = subprocess.run(command, stdout=told, stderr=told, cwd="/", **self._as)
             told.seek(0)
             assert done.returncode == 0, told.read()
-        Path(told.name).unlink()
