@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import socket
@@ -25,7 +24,7 @@ def programs() -> Path | None:
 
 
 class Server:
-    """Started on demand; every database in it is a test's own."""
+    """A cluster made anew, and started."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
@@ -39,7 +38,6 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self._names = (f"gloss_{number}" for number in itertools.count())
         word = self._folder / "word"
         word.write_text(PASSWORD, encoding="utf-8")
         word.chmod(0o644)
@@ -64,12 +62,19 @@ class Server:
         self.kill()
         shutil.rmtree(self._folder)
 
-    def database(self, options: str = "") -> str:
-        """The URL of a new database."""
-        name = next(self._names)
+    def emptied(self) -> str:
+        """The URL of the one database that every test finds empty: new ones are 300 files each."""
+        url = self.url("postgres")
+        with psycopg.connect(url, password=PASSWORD) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return url
+
+    def narrow(self) -> str:
+        """The URL of a database that cannot hold all characters."""
         with psycopg.connect(self.url("postgres"), password=PASSWORD, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} {options}")  # type: ignore[call-overload]
-        return self.url(name)
+            connection.execute("CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0")
+        return self.url("narrow")
 
     def url(self, name: str) -> str:
         """The URL of a database, without the password."""

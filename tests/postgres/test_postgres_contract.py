@@ -16,5 +16,5 @@ from neurogloss.testing.result_store import OpenStore
 class TestPostgres(ResultStoreContract):
     @pytest.fixture
     def open_store(self, postgres: Server, tmp_path: Path) -> OpenStore:
-        config = PostgresStoreConfig(postgres.database(), PASSWORD_ENV, str(tmp_path))
+        config = PostgresStoreConfig(postgres.emptied(), PASSWORD_ENV, str(tmp_path))
         return lambda: SqlResultStore(config)

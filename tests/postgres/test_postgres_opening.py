@@ -35,8 +35,8 @@ def test_what_cannot_be_opened_is_one_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(WRONG_ENV, WRONG)
-    good = postgres.database()
-    narrow = postgres.database("ENCODING 'LATIN1' TEMPLATE template0")
+    good = postgres.emptied()
+    narrow = postgres.narrow()
     for url, variable, expected in (
         (good, WRONG_ENV, "password authentication failed"),
         (postgres.url("nowhere"), PASSWORD_ENV, 'database "nowhere" does not exist'),
@@ -57,7 +57,7 @@ def test_what_cannot_be_opened_is_one_message(
 
 
 def test_libpq_is_asked_for_what_is_left_out(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = urlsplit(postgres.database())
+    parts = urlsplit(postgres.emptied())
     for name, value in {
         "PGHOST": "127.0.0.1",
         "PGPORT": str(postgres.port),
@@ -75,7 +75,7 @@ def test_libpq_is_asked_for_what_is_left_out(postgres: Server, tmp_path: Path, m
 def test_older_tables_are_brought_up_to_date_and_newer_ones_refused(
     postgres: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = postgres.database()
+    url = postgres.emptied()
     config = PostgresStoreConfig(url, PASSWORD_ENV, str(tmp_path))
     store = SqlResultStore(config)
     store.add_entry(RUN, entry("k"))

@@ -67,7 +67,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, int]:
 def test_the_table_is_that_of_sqlite(
     expected: tuple[str, int], postgres: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = postgres.database()
+    url = postgres.emptied()
     assert main(["run", "--json", *RUN, f"store.root={tmp_path / 'sqlite'}"]) == 0
     of_sqlite = _told(capsys)
     assert main(["run", "--json", *_options(url, tmp_path / "postgres")]) == 0
@@ -81,7 +81,7 @@ def test_the_table_is_that_of_sqlite(
 @pytest.mark.parametrize("part", range(3))
 def test_killed_and_started_again(expected: tuple[str, int], postgres: Server, tmp_path: Path, part: int) -> None:
     table, n_events = expected
-    url, environment = postgres.database(), {PASSWORD_ENV: PASSWORD}
+    url, environment = postgres.emptied(), {PASSWORD_ENV: PASSWORD}
     # The first third of the events is collecting.
     deadly = round(n_events * random.Random(part).uniform(3 + 2 * part, 5 + 2 * part) / 9)
     died = start(_options(url, tmp_path / "store"), deadly, environment, tmp_path / "died")
@@ -95,7 +95,7 @@ def test_a_server_that_is_gone_ends_the_run(
     expected: tuple[str, int], postgres: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With one message; when it is there again, the run goes on."""
-    url = postgres.database()
+    url = postgres.emptied()
     left = 10
 
     def gone(_: sa.Connection) -> None:

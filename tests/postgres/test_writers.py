@@ -35,7 +35,7 @@ from neurogloss.store.sql import SqlResultStore
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
     if request.param == "sqlite":
         return SqliteStoreConfig(str(tmp_path))
-    return PostgresStoreConfig(request.getfixturevalue("postgres").database(), PASSWORD_ENV, str(tmp_path))
+    return PostgresStoreConfig(request.getfixturevalue("postgres").emptied(), PASSWORD_ENV, str(tmp_path))
 
 
 @pytest.fixture
