@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from neurogloss.errors import ConfigError, StoreError
 from neurogloss.store import schema
@@ -40,8 +40,6 @@ class Database(ABC):
         remedy: What to do when it cannot be opened.
     """
 
-    insert: Callable[[sa.Table], Any]
-    """`INSERT` that says what happens where the row is there already."""
     lock: str
     """What lets one process at a time make or change the tables, until its transaction ends."""
 
@@ -89,6 +87,10 @@ class Database(ABC):
         with self._at_work(), self._engine.connect() as connection:
             yield connection
 
+    @abstractmethod
+    def insert(self, table: sa.Table) -> Any:
+        """An `INSERT` that can say what happens where the row is there already."""
+
     def close(self) -> None:
         """Ends all connections."""
         self._engine.dispose()
@@ -103,7 +105,6 @@ class Database(ABC):
 class Sqlite(Database):
     """A file, written ahead (WAL): readers never wait, and writers wait for each other."""
 
-    insert = staticmethod(sqlite.insert)
     lock = "BEGIN IMMEDIATE"
 
     def __init__(self, config: SqliteStoreConfig) -> None:
@@ -120,6 +121,9 @@ class Sqlite(Database):
     def _check(self, connection: sa.Connection) -> None:
         """A file holds whatever it is given."""
 
+    def insert(self, table: sa.Table) -> Any:
+        return sqlite.insert(table)
+
 
 class Postgres(Database):
     """A server, for writers on many machines.
@@ -128,7 +132,6 @@ class Postgres(Database):
     because nobody knows what became of the transaction.
     """
 
-    insert = staticmethod(postgresql.insert)
     lock = f"SELECT pg_advisory_xact_lock({_LOCK})"
 
     def __init__(self, config: PostgresStoreConfig) -> None:
@@ -151,6 +154,11 @@ class Postgres(Database):
                 known=f"Its encoding is {encoding}; texts and replies hold any.",
                 remedy="Make another: createdb --encoding=UTF8 --template=template0 NAME",
             )
+
+    def insert(self, table: sa.Table) -> Any:
+        from sqlalchemy.dialects import postgresql  # takes long to import, for those who use SQLite
+
+        return postgresql.insert(table)
 
 
 def _password(config: PostgresStoreConfig) -> dict[str, str]:
