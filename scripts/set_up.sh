@@ -10,7 +10,7 @@ extras=""
 if [ "$purpose" = test ]; then
     plugins="$plugins ./plugins/neurogloss-datasets ./plugins/neurogloss-template ./plugins/neurogloss-anthropic"
     plugins="$plugins ./plugins/neurogloss-openai ./plugins/neurogloss-vllm ./plugins/neurogloss-embeddings"
-    extras="[test]"
+    extras="[test,postgres]"
 fi
 
 stamp=".venv/installed-$purpose"

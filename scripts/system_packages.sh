@@ -1,10 +1,14 @@
 #!/bin/sh
-# What the browser tier needs from the system: installed when CI=true, named otherwise.
+# What the browser and the postgres tier need from the system: installed when CI=true, named otherwise.
 set -eu
-command -v chromium >/dev/null 2>&1 && exit 0
+missing=""
+command -v chromium >/dev/null 2>&1 || missing="chromium"
+command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+[ -n "$missing" ] || exit 0
 if [ "${CI:-}" = true ]; then
     apt-get -qq update
-    apt-get -qq -y install chromium >/dev/null
+    # shellcheck disable=SC2086  # a list of packages
+    apt-get -qq -y install $missing >/dev/null
 else
-    echo "The browser tests will be skipped: no chromium. To have it: sudo apt-get install chromium" >&2
+    echo "The tests that need them will be skipped. To have them: sudo apt-get install $missing" >&2
 fi

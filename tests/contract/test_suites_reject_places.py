@@ -60,9 +60,9 @@ class KeepsTheFirst(GoodStore):
         known = {row.cell for row in self.explanations(run_id)}
         super().add_explanations(run_id, [row for row in rows if row.cell not in known])
 
-    def add_score(self, run_id: str, row: ScoreRow) -> None:
-        if row.cell not in {other.cell for other in self.scores(run_id)}:
-            super().add_score(run_id, row)
+    def add_scores(self, run_id: str, rows: Sequence[ScoreRow]) -> None:
+        known = {row.cell for row in self.scores(run_id)}
+        super().add_scores(run_id, [row for row in rows if row.cell not in known])
 
 
 class SortsAsText(GoodStore):
@@ -71,8 +71,8 @@ class SortsAsText(GoodStore):
 
 
 class RoundsScores(GoodStore):
-    def add_score(self, run_id: str, row: ScoreRow) -> None:
-        super().add_score(run_id, replace(row, simulations=row.simulations[:1]))
+    def add_scores(self, run_id: str, rows: Sequence[ScoreRow]) -> None:
+        super().add_scores(run_id, [replace(row, simulations=row.simulations[:1]) for row in rows])
 
 
 class SharesRows(GoodStore):

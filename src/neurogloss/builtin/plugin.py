@@ -44,7 +44,7 @@ from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Tab
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.plugin.component import Component
 from neurogloss.plugin.hookspecs import hookimpl
-from neurogloss.store.configs import SqliteStoreConfig
+from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
 
 
 @hookimpl
@@ -375,6 +375,14 @@ def neurogloss_register_components() -> list[Component]:
             config=SqliteStoreConfig,
             factory="neurogloss.store.sql:SqlResultStore",
             summary="results in one SQLite file, activations beside it",
+        ),
+        Component(
+            kind="store",
+            name="postgres",
+            config=PostgresStoreConfig,
+            factory="neurogloss.store.sql:SqlResultStore",
+            summary="results in a Postgres database, for writers on many machines",
+            install_hint='pip install ".[postgres]"',
         ),
         Component(
             kind="executor",

@@ -17,7 +17,7 @@ from pathlib import Path
 from neurogloss import __version__
 from neurogloss.config.composing import compose
 from neurogloss.config.secrets import redacted, variables_of
-from neurogloss.config.settings import model_of, settings_of, store_of
+from neurogloss.config.settings import has_server, model_of, settings_of, store_of
 from neurogloss.errors import NeuroglossError
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.probing import Finding, Probing
@@ -112,7 +112,10 @@ def _torch() -> str:
 
 def _writable(options: argparse.Namespace, registry: Registry) -> str:
     config = compose(options.overrides, registry, folders=options.config_dir, root="results")
-    root = Path(store_of(config, registry).config.root).absolute()
+    store = store_of(config, registry)
+    if has_server(store):
+        registry.build(store.component, store.config).close()
+    root = Path(store.config.root).absolute()
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     with tempfile.TemporaryFile(dir=existing):
         return str(root)

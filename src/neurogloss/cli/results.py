@@ -10,7 +10,7 @@ from typing import Any
 from neurogloss.cli.tables import console, plain_table
 from neurogloss.config.choices import Choice
 from neurogloss.config.composing import compose
-from neurogloss.config.settings import store_of
+from neurogloss.config.settings import has_server, store_of
 from neurogloss.errors import StoreError, UsageError
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.plugin.registry import Registry, load_registry
@@ -38,7 +38,7 @@ def runs_command(options: argparse.Namespace) -> int:
     registry = load_registry()
     choice = _store(options, registry)
     root = Path(choice.config.root)
-    if not root.exists():
+    if not (root.exists() or has_server(choice)):
         raise StoreError(f"There is no store {root}.", remedy="Name another with store.root=FOLDER, or run something.")
     store: ResultStore = registry.build(choice.component, choice.config)
     try:

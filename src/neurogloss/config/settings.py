@@ -155,6 +155,11 @@ def store_of(config: DictConfig, registry: Registry) -> Choice:
     return choice_of("store", "store", _plain(config)["store"], registry)
 
 
+def has_server(store: Choice) -> bool:
+    """Whether a store's results lie elsewhere than in its folder, which need not be there then."""
+    return hasattr(store.config, "url")
+
+
 def model_of(config: DictConfig, registry: Registry) -> Choice:
     """The language model of a configuration composed from the root `model`.
 

@@ -41,8 +41,13 @@ class ResultStore(ABC):
         """A run's explanations, sorted by cell."""
 
     @abstractmethod
-    def add_score(self, run_id: str, row: ScoreRow) -> None:
-        """Commits a score and its simulations, in place of an earlier one of the same cell."""
+    def add_scores(self, run_id: str, rows: Sequence[ScoreRow]) -> None:
+        """Commits scores with their simulations, together or not at all, in place of earlier ones of the same cells.
+
+        Args:
+            run_id: Of the run.
+            rows: Each cell once a scorer.
+        """
 
     @abstractmethod
     def scores(self, run_id: str) -> list[ScoreRow]:

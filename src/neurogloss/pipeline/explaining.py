@@ -122,7 +122,7 @@ class UnitExplainer:
         if isinstance(row.outcome, Explanation) and (row.cell, name) not in self._committed.scores:
             view = record.view(self._score_on, explains_again=scorer.explains_again)
             verdict = await _score(scorer, row.outcome, view)
-            self._store.add_score(self._run_id, ScoreRow(row.cell, name, verdict.outcome, verdict.simulations))
+            self._store.add_scores(self._run_id, [ScoreRow(row.cell, name, verdict.outcome, verdict.simulations)])
         self._progress.advance(EXPLAIN)
 
 

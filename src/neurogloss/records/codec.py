@@ -33,6 +33,7 @@ from neurogloss.records import (
 
 SCHEMA_VERSION = 1
 _AS_THEY_ARE = frozenset({str, int, bool})
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 _MODULES = (
@@ -55,6 +56,8 @@ _CLASSES: dict[str, type] = {
     if isinstance(cls, type) and cls.__module__ == module.__name__
     if dataclasses.is_dataclass(cls) or issubclass(cls, Enum)
 }
+_FIELDS: dict[type, tuple[str, ...]] = {}
+"""The fields of the record types that have been written."""
 
 
 def register(cls: type) -> type:
@@ -71,7 +74,7 @@ def register(cls: type) -> type:
 def encode(record: Any) -> str:
     """A record as one line of JSON with sorted keys: equal records give equal text."""
     body = {"schema": SCHEMA_VERSION, "record": _encode(record)}
-    text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = _TO_JSON(body)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -100,8 +103,12 @@ def decode(text: str) -> Any:
 
 
 def _encode(value: Any) -> Any:
-    if value is None or type(value) in _AS_THEY_ARE:  # most values, and a match tries the abstract classes first
+    # Most values are of these types, and a match tries the abstract classes first.
+    cls = type(value)
+    if value is None or cls in _AS_THEY_ARE or (cls is float and math.isfinite(value)):
         return value
+    if cls in _FIELDS:
+        return {"type": cls.__name__, "value": {name: _encode(getattr(value, name)) for name in _FIELDS[cls]}}
     match value:
         case Enum():
             return {"type": type(value).__name__, "value": value.value}
@@ -119,10 +126,10 @@ def _encode(value: Any) -> Any:
             return {"type": "dict", "value": [[_encode(k), _encode(v)] for k, v in value.items()]}
         case int() | str():
             return value
-    if dataclasses.is_dataclass(value) and type(value).__name__ in _CLASSES:
-        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"type": type(value).__name__, "value": fields}
-    raise TypeError(f"{type(value).__name__} is not a record type; see neurogloss.records.codec.register")
+    if dataclasses.is_dataclass(value) and cls.__name__ in _CLASSES:
+        _FIELDS[cls] = tuple(field.name for field in dataclasses.fields(value))
+        return _encode(value)
+    raise TypeError(f"{cls.__name__} is not a record type; see neurogloss.records.codec.register")
 
 
 def _decode(value: Any) -> Any:

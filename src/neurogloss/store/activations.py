@@ -139,7 +139,8 @@ class StoredCollection:
         self.directory = directory
         self.identity = identity
         """What determines it: subject, corpus and plan."""
-        self._files: dict[str, dict[str, list[ArrayFile]]] = {}
+        self._paths: dict[str, dict[str, list[Path]]] = {}
+        self._open: dict[Path, ArrayFile] = {}
 
     @property
     def key(self) -> str:
@@ -171,7 +172,7 @@ class StoredCollection:
         lacking: dict[str, set[int]] = {}
         for site, columns in UnitSelection(tuple(units)).columns.items():
             keys = _unit_keys(columns)
-            held = [np.isin(keys, file.array("unit_keys")) for file in self._of(kind).get(site, [])]
+            held = [np.isin(keys, file.array("unit_keys")) for file in self._of(kind, site)]
             lacking[site] = set(keys[~np.any(held, axis=0)].tolist() if held else keys.tolist())
         return tuple(unit for unit in units if _unit_key(unit) in lacking[unit.site])
 
@@ -182,7 +183,7 @@ class StoredCollection:
             StoreError: No set of this kind holds the unit, or one is damaged.
         """
         key = _unit_key(unit)
-        for file in self._of(kind).get(unit.site, []):
+        for file in self._of(kind, unit.site):
             keys = file.array("unit_keys")
             row = int(np.searchsorted(keys, key))
             if row < len(keys) and keys[row] == key:
@@ -196,7 +197,7 @@ class StoredCollection:
             StoreError: A unit is in no set of this kind, or a set is damaged.
         """
         parts: dict[int, Any] = {}
-        for file in self._of(kind).get(site, []):
+        for file in self._of(kind, site):
             parts.update(zip(file.array("unit_keys").tolist(), file.array(name), strict=True))
         try:
             return np.array([parts[2 * index] for index in range(n_units)])
@@ -216,18 +217,20 @@ class StoredCollection:
         with sealing(self.directory / f"{kind}-{digest}", content) as directory:
             for number, arrays in enumerate(sites.values()):
                 write_arrays(directory / f"site-{number:04d}.safetensors", _file_arrays(arrays))
-        self._files.pop(kind, None)
+        self._paths.pop(kind, None)
 
-    def _of(self, kind: str) -> Mapping[str, list[ArrayFile]]:
-        """The files of all sets of a kind, by site."""
-        if kind not in self._files:
-            by_site: dict[str, list[ArrayFile]] = {}
+    def _of(self, kind: str, site: str) -> list[ArrayFile]:
+        """The files of a site in all sets of a kind; those of other sites are not opened."""
+        if kind not in self._paths:
+            by_site: dict[str, list[Path]] = {}
             for directory in sealed_in(self.directory):
                 manifest = read_manifest(directory) if directory.name.startswith(f"{kind}-") else None
-                for site, name in (manifest or {"sites": {}})["sites"].items():
-                    by_site.setdefault(site, []).append(ArrayFile(directory / name))
-            self._files[kind] = by_site
-        return self._files[kind]
+                for name, file in (manifest or {"sites": {}})["sites"].items():
+                    by_site.setdefault(name, []).append(directory / file)
+            self._paths[kind] = by_site
+        paths = self._paths[kind].get(site, [])
+        self._open.update({path: ArrayFile(path) for path in paths if path not in self._open})
+        return [self._open[path] for path in paths]
 
 
 def _unit_keys(columns: UnitColumns) -> np.ndarray:

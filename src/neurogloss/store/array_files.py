@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class ArrayFile:
             with path.open("rb") as file:
                 header_size = int.from_bytes(file.read(8), "little")
                 self._header = json.loads(file.read(header_size))
-            self._bytes = np.asarray(np.memmap(path, dtype=np.uint8, mode="r", offset=0))
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._bytes = np.frombuffer(mapped, dtype=np.uint8)
         except (OSError, ValueError) as error:
             raise StoreError(f"The stored arrays {path} cannot be read.", known=str(error)) from error
         self._start = 8 + header_size

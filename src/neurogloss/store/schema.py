@@ -122,22 +122,33 @@ MIGRATIONS: Mapping[int, Callable[[sa.Connection], None]] = {1: _prices_and_reje
 """For each older version, what turns its tables into those of the next."""
 
 
-def bring_up_to_date(connection: sa.Connection) -> None:
+def bring_up_to_date(connection: sa.Connection, lock: str) -> None:
     """Creates the tables, or migrates them from an older version.
+
+    Args:
+        connection: In a transaction.
+        lock: The statement after which no other process makes or changes tables, until the transaction ends.
 
     Raises:
         StoreError: The store was written by a newer version.
     """
+    if metadata.tables.keys() <= set(sa.inspect(connection).get_table_names()) and _version(connection) == VERSION:
+        return
+    connection.exec_driver_sql(lock)
     metadata.create_all(connection)
-    found = connection.execute(sa.select(schema_version.c.version)).scalar()
+    found = _version(connection)
     if found is None:
         connection.execute(schema_version.insert().values(version=VERSION))
         return
     if found > VERSION:
         raise StoreError(
             f"The store has schema version {found}; this neurogloss knows up to {VERSION}.",
-            remedy="Install a newer neurogloss, or choose another folder with store.root=...",
+            remedy="Install a newer neurogloss, or choose another store.",
         )
     for version in range(found, VERSION):
         MIGRATIONS[version](connection)
     connection.execute(schema_version.update().values(version=VERSION))
+
+
+def _version(connection: sa.Connection) -> int | None:
+    return connection.execute(sa.select(schema_version.c.version)).scalar()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,9 +17,10 @@ from neurogloss.records.requests import Reply, Usage
 from neurogloss.records.runs import Cell, ExplanationRow, LedgerEntry, LedgerTotals, OpenBatch, RunManifest, ScoreRow
 from neurogloss.records.scores import Score
 from neurogloss.records.simulations import Simulation
-from neurogloss.records.units import UnitId
 from neurogloss.store import schema
-from neurogloss.store.configs import SqliteStoreConfig
+from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
+from neurogloss.store.databases import database_of
+from neurogloss.store.rows import cell_of, entry_of, key_of, order_of, pack, unpack, values_of, whole
 
 _REPLY = (
     sa.select(schema.calls.c.reply, schema.calls.c.rejected)
@@ -29,53 +29,41 @@ _REPLY = (
     .limit(1)
 )
 _CALL = schema.calls.insert()
-_BY, _OF, _AS = (sa.bindparam(name, type_=sa.String) for name in ("by", "of", "as"))
-_USE = schema.uses.insert().from_select(
-    ["run_id", "key", "role"],
-    sa.select(_BY, _OF, _AS).where(
-        ~sa.exists().where(schema.uses.c.run_id == _BY, schema.uses.c.key == _OF, schema.uses.c.role == _AS)
-    ),
+_SIMULATION = schema.simulations.insert()
+_CLEARED = schema.simulations.delete().where(
+    *(schema.simulations.c[key.name] == sa.bindparam(key.name, type_=key.type) for key in schema.scores.primary_key)
 )
 
 
 class SqlResultStore(ResultStore):
-    """Runs, explanations, scores, simulations and the ledger, in SQLite (WAL).
+    """Runs, explanations, scores, simulations and the ledger, in SQLite or Postgres.
 
-    Every `add_*` is one committed transaction. A simulation's distribution over levels is not kept:
-    it follows from the replies in the ledger, and would be most of the file.
+    Every `add_*` is one committed transaction. Any number of processes may write: rows are put in place by
+    statements that find out themselves whether there is one, in the order of their keys. A simulation's
+    distribution over levels is not kept: it follows from the replies in the ledger, and would be most of the file.
+
+    Raises:
+        ConfigError: The variable of the password is not set.
+        StoreError: The database cannot be opened; later, from every method, that it does not answer.
     """
 
-    def __init__(self, config: SqliteStoreConfig) -> None:
-        root = Path(config.root)
-        file = root / "results.sqlite"
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            self._engine = sa.create_engine(f"sqlite:///{file}", connect_args={"timeout": 30})
-            sa.event.listen(self._engine, "connect", _write_ahead)
-            with self._engine.begin() as connection:
-                schema.bring_up_to_date(connection)
-        except (OSError, sa.exc.DatabaseError) as error:
-            cause = error.orig if isinstance(error, sa.exc.DatabaseError) else error
-            raise StoreError(
-                f"The store {str(root)!r} cannot be opened.",
-                known=str(cause),
-                remedy="Choose another folder with store.root=..., or move the damaged file away.",
-            ) from error
+    def __init__(self, config: SqliteStoreConfig | PostgresStoreConfig) -> None:
+        self._database = database_of(config)
+        self._run = self._database.insert(schema.runs).on_conflict_do_nothing()
+        self._use = self._database.insert(schema.uses).on_conflict_do_nothing()
+        self._explanation = self._put(schema.explanations)
+        self._score = self._put(schema.scores)
+        self._batch = self._put(schema.batches, "name")
 
     def begin_run(self, manifest: RunManifest) -> None:
-        with self._engine.begin() as connection:
-            known = sa.select(schema.runs.c.run_id).where(schema.runs.c.run_id == manifest.run_id)
-            if connection.execute(known).first() is None:
-                connection.execute(
-                    schema.runs.insert().values(
-                        run_id=manifest.run_id, created=manifest.created, manifest=codec.encode(manifest)
-                    )
-                )
+        values = {"run_id": manifest.run_id, "created": manifest.created, "manifest": codec.encode(manifest)}
+        with self._database.writing() as connection:
+            connection.execute(self._run, values)
 
     def runs(self) -> list[RunManifest]:
-        query = sa.select(schema.runs.c.manifest).order_by(schema.runs.c.created, schema.runs.c.run_id)
-        with self._engine.connect() as connection:
-            return [codec.decode(row.manifest) for row in connection.execute(query)]
+        with self._database.reading() as connection:
+            found = [codec.decode(row.manifest) for row in connection.execute(sa.select(schema.runs.c.manifest))]
+        return sorted(found, key=lambda run: (run.created, run.run_id))
 
     def run(self, run_id: str) -> RunManifest:
         runs = self.runs()
@@ -93,104 +81,100 @@ class SqlResultStore(ResultStore):
 
     def delete_run(self, run_id: str) -> None:
         tables = (schema.explanations, schema.scores, schema.simulations, schema.uses, schema.runs)
-        with self._engine.begin() as connection:
+        with self._database.writing() as connection:
             for table in tables:
                 connection.execute(table.delete().where(table.c.run_id == run_id))
 
     def add_explanations(self, run_id: str, rows: Sequence[ExplanationRow]) -> None:
-        with self._engine.begin() as connection:
-            for row in rows:
-                summary = f"({row.outcome.detail})" if isinstance(row.outcome, Failure) else row.outcome.summary()
-                body = {"summary": _whole(summary), "outcome": codec.encode(row.outcome)}
-                _put(connection, schema.explanations, _key(run_id, row.cell), body)
+        values = [
+            {**key_of(run_id, row.cell), "summary": _summary(row), "outcome": codec.encode(row.outcome)} for row in rows
+        ]
+        if values:
+            with self._database.writing() as connection:
+                connection.execute(self._explanation, _in_order(schema.explanations, values))
 
     def explanations(self, run_id: str) -> list[ExplanationRow]:
         query = schema.explanations.select().where(schema.explanations.c.run_id == run_id)
-        with self._engine.connect() as connection:
-            rows = [ExplanationRow(_cell(row), codec.decode(row.outcome)) for row in connection.execute(query)]
-        return sorted(rows, key=lambda row: _order(row.cell))
+        with self._database.reading() as connection:
+            rows = [ExplanationRow(cell_of(row), codec.decode(row.outcome)) for row in connection.execute(query)]
+        return sorted(rows, key=lambda row: order_of(row.cell))
 
-    def add_score(self, run_id: str, row: ScoreRow) -> None:
-        key = {**_key(run_id, row.cell), "scorer": row.scorer}
-        body = {
-            "value": row.outcome.value if isinstance(row.outcome, Score) else None,
-            "reason": row.outcome.reason.value if isinstance(row.outcome, Failure) else None,
-            "outcome": codec.encode(row.outcome),
-        }
-        simulations = [
-            {
-                **key,
-                "sequence_id": simulation.sequence_id,
-                "place": place,
-                "simulation": _pack(codec.encode(replace(simulation, distribution=None))),
-            }
-            for place, simulation in enumerate(row.simulations)
-        ]
-        with self._engine.begin() as connection:
-            _put(connection, schema.scores, key, body)
-            connection.execute(schema.simulations.delete().where(*_where(schema.simulations, key)))
-            if simulations:
-                connection.execute(schema.simulations.insert(), simulations)
+    def add_scores(self, run_id: str, rows: Sequence[ScoreRow]) -> None:
+        simulated: list[dict[str, Any]] = []
+        values: list[dict[str, Any]] = []
+        for row in rows:
+            key = {**key_of(run_id, row.cell), "scorer": row.scorer}
+            value = row.outcome.value if isinstance(row.outcome, Score) else None
+            reason = row.outcome.reason.value if isinstance(row.outcome, Failure) else None
+            values.append({**key, "value": value, "reason": reason, "outcome": codec.encode(row.outcome)})
+            for place, simulation in enumerate(row.simulations):
+                packed = pack(codec.encode(replace(simulation, distribution=None)))
+                simulated.append({**key, "sequence_id": simulation.sequence_id, "place": place, "simulation": packed})
+        if not values:
+            return
+        values = _in_order(schema.scores, values)
+        with self._database.writing() as connection:
+            connection.execute(self._score, values)
+            connection.execute(_CLEARED, values)
+            if simulated:
+                connection.execute(_SIMULATION, simulated)
 
     def scores(self, run_id: str) -> list[ScoreRow]:
         scores, simulations = schema.scores, schema.simulations
         simulated: dict[tuple[Cell, str], list[Simulation]] = {}
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             query = simulations.select().where(simulations.c.run_id == run_id).order_by(simulations.c.place)
             for row in connection.execute(query):
-                simulated.setdefault((_cell(row), row.scorer), []).append(codec.decode(_unpack(row.simulation)))
+                simulated.setdefault((cell_of(row), row.scorer), []).append(codec.decode(unpack(row.simulation)))
             rows = [
                 ScoreRow(cell, row.scorer, codec.decode(row.outcome), tuple(simulated.get((cell, row.scorer), ())))
                 for row in connection.execute(scores.select().where(scores.c.run_id == run_id))
-                for cell in [_cell(row)]
+                for cell in [cell_of(row)]
             ]
-        return sorted(rows, key=lambda row: (*_order(row.cell), row.scorer))
+        return sorted(rows, key=lambda row: (*order_of(row.cell), row.scorer))
 
     def reply(self, key: str, *, rejected: bool = True) -> Reply | None:
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(_REPLY, {"asked": key}).first()
-        return None if found is None or (found.rejected and not rejected) else codec.decode(_unpack(found.reply))
+        return None if found is None or (found.rejected and not rejected) else codec.decode(unpack(found.reply))
 
     def reject(self, key: str) -> None:
         calls = schema.calls
-        with self._engine.begin() as connection:
+        with self._database.writing() as connection:
             connection.execute(calls.update().where(calls.c.key == key).values(rejected=True))
 
     def add_entry(self, run_id: str, entry: LedgerEntry) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(_CALL, _values(run_id, entry))
+        with self._database.writing() as connection:
+            connection.execute(_CALL, values_of(run_id, entry))
 
     def open_batch(self, batch: OpenBatch) -> None:
-        packed = {"batch": _pack(codec.encode(batch))}
-        known = schema.batches.c.name == batch.name
-        with self._engine.begin() as connection:
-            if not connection.execute(schema.batches.update().where(known).values(packed)).rowcount:
-                connection.execute(schema.batches.insert(), {"name": batch.name, **packed})
+        with self._database.writing() as connection:
+            connection.execute(self._batch, {"name": batch.name, "batch": pack(codec.encode(batch))})
 
     def open_batches(self) -> list[OpenBatch]:
         query = sa.select(schema.batches.c.batch).order_by(schema.batches.c.number)
-        with self._engine.connect() as connection:
-            return [codec.decode(_unpack(row.batch)) for row in connection.execute(query)]
+        with self._database.reading() as connection:
+            return [codec.decode(unpack(row.batch)) for row in connection.execute(query)]
 
     def close_batch(self, batch: OpenBatch, entries: Sequence[LedgerEntry]) -> bool:
         known = schema.batches.c.name == batch.name
-        with self._engine.begin() as connection:
+        with self._database.writing() as connection:
             was_open = connection.execute(schema.batches.delete().where(known)).rowcount > 0
             if was_open and entries:
-                connection.execute(_CALL, [_values(batch.run_id, entry) for entry in entries])
+                connection.execute(_CALL, [values_of(batch.run_id, entry) for entry in entries])
         return was_open
 
     def add_use(self, run_id: str, key: str, role: str) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(_USE, {"by": run_id, "of": key, "as": role})
+        with self._database.writing() as connection:
+            connection.execute(self._use, {"run_id": run_id, "key": key, "role": role})
 
     def ledger(self, run_id: str) -> Sequence[LedgerEntry]:
         calls, uses = schema.calls, schema.uses
         used = sa.select(uses.c.key).where(uses.c.run_id == run_id)
         taken = sa.and_(calls.c.key.in_(used), calls.c.reply.is_not(None))
         query = calls.select().where(sa.or_(calls.c.run_id == run_id, taken)).order_by(calls.c.id)
-        with self._engine.connect() as connection:
-            return [_entry(row) for row in connection.execute(query)]
+        with self._database.reading() as connection:
+            return [entry_of(row) for row in connection.execute(query)]
 
     def totals(self, run_id: str) -> LedgerTotals:
         calls, uses = schema.calls, schema.uses
@@ -209,7 +193,7 @@ class SqlResultStore(ResultStore):
             *map(sa.func.sum, of_usage),
         ).where(calls.c.run_id == run_id)
         reused = sa.select(sa.func.count()).where(uses.c.run_id == run_id)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             made, answered, priced, seconds, usd, attempts, tokens, dollars, *usage = connection.execute(sums).one()
             n_reused = connection.execute(reused).scalar_one()
         return LedgerTotals(
@@ -225,88 +209,22 @@ class SqlResultStore(ResultStore):
         )
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
+
+    def _put(self, table: sa.Table, *key: str) -> Any:
+        """A statement that puts rows into a table, in place of those with the same key; by default the primary key."""
+        statement = self._database.insert(table)
+        key = key or tuple(column.name for column in table.primary_key)
+        replaced = [column.name for column in table.c if not column.primary_key and column.name not in key]
+        return statement.on_conflict_do_update(
+            index_elements=key, set_={name: statement.excluded[name] for name in replaced}
+        )
 
 
-def _write_ahead(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+def _in_order(table: sa.Table, values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows by their keys: writers of the same rows then wait for each other instead of locking each other out."""
+    return sorted(values, key=itemgetter(*(column.name for column in table.primary_key)))
 
 
-def _pack(text: str) -> bytes:
-    return zlib.compress(text.encode("utf-8"), level=1)
-
-
-def _unpack(packed: bytes) -> str:
-    return zlib.decompress(packed).decode("utf-8")
-
-
-def _whole(text: str) -> str:
-    """The text with halves of characters spelled out: databases refuse them."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _key(run_id: str, cell: Cell) -> dict[str, Any]:
-    return {"run_id": run_id, "unit": str(cell.unit), "arm": cell.arm, "sample": cell.sample}
-
-
-def _cell(row: Any) -> Cell:
-    return Cell(UnitId.parse(row.unit), row.arm, row.sample)
-
-
-def _order(cell: Cell) -> tuple[UnitId, str, int]:
-    return (cell.unit, cell.arm, cell.sample)
-
-
-def _where(table: sa.Table, key: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
-    return [table.c[name] == value for name, value in key.items()]
-
-
-def _put(connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-    """Replaces a row; written so that every database understands it."""
-    connection.execute(table.delete().where(*_where(table, key)))
-    connection.execute(table.insert(), {**key, **body})
-
-
-def _values(run_id: str, entry: LedgerEntry) -> dict[str, Any]:
-    return {
-        "key": entry.key,
-        "run_id": run_id,
-        "role": entry.role,
-        "model": entry.model,
-        "verb": entry.verb,
-        "request": _pack(entry.request),
-        "reply": None if entry.reply is None else _pack(codec.encode(entry.reply)),
-        "prompt_tokens": entry.usage.prompt_tokens,
-        "cached_prompt_tokens": entry.usage.cached_prompt_tokens,
-        "completion_tokens": entry.usage.completion_tokens,
-        "cache_write_prompt_tokens": entry.usage.cache_write_prompt_tokens,
-        "usd": entry.usd,
-        "attempts": entry.attempts,
-        "charged_tokens": entry.charged_tokens,
-        "charged_usd": entry.charged_usd,
-        "rejected": False,
-        "error": _whole(entry.error),
-        "seconds": entry.seconds,
-    }
-
-
-def _entry(row: Any) -> LedgerEntry:
-    return LedgerEntry(
-        key=row.key,
-        role=row.role,
-        model=row.model,
-        verb=row.verb,
-        request=_unpack(row.request),
-        reply=None if row.reply is None else codec.decode(_unpack(row.reply)),
-        usage=Usage(row.prompt_tokens, row.cached_prompt_tokens, row.completion_tokens, row.cache_write_prompt_tokens),
-        error=row.error,
-        seconds=row.seconds,
-        run_id=row.run_id,
-        usd=row.usd,
-        attempts=row.attempts,
-        charged_tokens=row.charged_tokens,
-        charged_usd=row.charged_usd,
-    )
+def _summary(row: ExplanationRow) -> str:
+    return whole(f"({row.outcome.detail})" if isinstance(row.outcome, Failure) else row.outcome.summary())

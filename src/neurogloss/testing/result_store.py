@@ -121,8 +121,7 @@ class ResultStoreContract(Contract):
         rows = [_score_row(0.25), replace(_score_row(0.5), scorer="other"), ScoreRow(_cell(7), "main", _FAILURE)]
         with _opened(open_store) as store:
             store.begin_run(_manifest(RUN))
-            for row in reversed(rows):
-                store.add_score(RUN, row)
+            store.add_scores(RUN, rows[::-1])
         with _opened(open_store) as store:
             _assert_equal(store.scores(RUN), rows)
 
@@ -130,8 +129,8 @@ class ResultStoreContract(Contract):
         later = replace(_score_row(0.75), simulations=_score_row(0.75).simulations[:1])
         with _opened(open_store) as store:
             store.begin_run(_manifest(RUN))
-            store.add_score(RUN, _score_row(0.25))
-            store.add_score(RUN, later)
+            store.add_scores(RUN, [_score_row(0.25)])
+            store.add_scores(RUN, [later])
             _assert_equal(store.scores(RUN), [later])
 
     def test_runs_do_not_share_rows(self, open_store: OpenStore) -> None:
@@ -139,7 +138,7 @@ class ResultStoreContract(Contract):
             for run_id in (RUN, OTHER):
                 store.begin_run(_manifest(run_id))
             store.add_explanations(RUN, [ExplanationRow(_cell(), prose_explanation())])
-            store.add_score(RUN, _score_row(0.25))
+            store.add_scores(RUN, [_score_row(0.25)])
             assert store.explanations(OTHER) == []
             assert store.scores(OTHER) == []
 
@@ -234,7 +233,7 @@ class ResultStoreContract(Contract):
             for run_id in (RUN, OTHER):
                 store.begin_run(_manifest(run_id))
                 store.add_explanations(run_id, [ExplanationRow(_cell(), prose_explanation())])
-                store.add_score(run_id, _score_row(0.25))
+                store.add_scores(run_id, [_score_row(0.25)])
             store.add_entry(RUN, text)
             store.delete_run(RUN)
             assert [run.run_id for run in store.runs()] == [OTHER]
