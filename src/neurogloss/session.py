@@ -16,7 +16,6 @@ from neurogloss.config.secrets import redacted, variables_of
 from neurogloss.config.settings import Settings, determining
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.corpus import Corpus
-from neurogloss.interfaces.embedder import Embedder
 from neurogloss.interfaces.executor import Executor
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.result_store import ResultStore
@@ -36,6 +35,31 @@ from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
 
 
+class Shared:
+    """What several sessions of one process have in common: what is large or slow to build is built once.
+
+    Args:
+        run_ids: Runs that spend from one budget.
+    """
+
+    def __init__(self, run_ids: Sequence[str] = ()) -> None:
+        self.run_ids = tuple(run_ids)
+        self._built: dict[str, Any] = {}
+
+    def one(self, choice: Choice, build: Callable[[Choice], Any]) -> Any:
+        """The component of this choice, built now if no session has asked for it before."""
+        key = f"{choice.kind} {choice.component.name} {choice.config!r}"
+        if key not in self._built:
+            self._built[key] = build(choice)
+        return self._built[key]
+
+    async def close(self) -> None:
+        """Frees what the language models hold."""
+        for built in self._built.values():
+            if isinstance(built, LanguageModel):
+                await built.close()
+
+
 class Session:
     """Builds components, and knows which model serves which role.
 
@@ -43,14 +67,21 @@ class Session:
         settings: What to build.
         progress: Hears of what takes long.
         ledger: Takes the place of the configured one; asks no language model.
+        shared: What it has in common with other sessions; whoever made it closes it.
     """
 
-    def __init__(self, settings: Settings, progress: Progress, ledger: Answering | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        ledger: Answering | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self.settings = settings
         self._progress = progress
         self._given_ledger = ledger
-        self._models: dict[str, LanguageModel] = {}
-        self._embedders: dict[str, Embedder] = {}
+        self._shared = shared or Shared()
+        self._owns_shared = shared is None
 
     @cached_property
     def registry(self) -> Registry:
@@ -72,12 +103,12 @@ class Session:
 
     @cached_property
     def subject(self) -> SubjectModel:
-        subject: SubjectModel = self._build(self.settings.subject)
+        subject: SubjectModel = self._shared.one(self.settings.subject, self._build)
         return subject
 
     @cached_property
     def corpus(self) -> Corpus:
-        corpus: Corpus = self._build(self.settings.corpus)
+        corpus: Corpus = self._shared.one(self.settings.corpus, self._build)
         return corpus
 
     @cached_property
@@ -138,11 +169,9 @@ class Session:
     def model(self, role: str) -> LanguageModel:
         """The language model of a role; roles with the same configuration share one."""
         choice = self.settings.llms[role]
-        key = f"{choice.component.name} {choice.config!r}"
-        if key not in self._models:
-            with self._stand_ins(choice):
-                self._models[key] = self._build(choice)
-        return self._models[key]
+        with self._stand_ins(choice):
+            model: LanguageModel = self._shared.one(choice, self._build)
+        return model
 
     @contextmanager
     def _stand_ins(self, choice: Choice) -> Iterator[None]:
@@ -225,18 +254,22 @@ class Session:
         file = LedgerFile(Path(settings.ledger.file)) if settings.ledger.file else None
         if settings.ledger.mode is LedgerMode.REPLAY and file:
             return ReplayLedger(self.store, self.run_id, file)
-        spent = self.store.totals(self.run_id)
+        spent = sum(map(self._spent, {self.run_id, *self._shared.run_ids}), Charge())
         return Ledger(
             self.store,
             self.run_id,
             limits=settings.limits,
             prices=settings.prices,
-            budget=Budget(settings.budget, Charge(spent.charged_usd, spent.charged_tokens, spent.attempts)),
+            budget=Budget(settings.budget, spent),
             file=file if settings.ledger.mode is LedgerMode.RECORD else None,
             redact=self.redact,
             ask_rejected=settings.retry_failed,
             note=self._progress.note,
         )
+
+    def _spent(self, run_id: str) -> Charge:
+        totals = self.store.totals(run_id)
+        return Charge(totals.charged_usd, totals.charged_tokens, totals.attempts)
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -249,8 +282,8 @@ class Session:
         """Ends the calls to language models and frees what the components hold."""
         if "ledger" in self.__dict__:
             await self.ledger.close()
-        for model in self._models.values():
-            await model.close()
+        if self._owns_shared:
+            await self._shared.close()
         if "store" in self.__dict__:
             self.store.close()
 
@@ -261,10 +294,7 @@ class Session:
     def _assembled(self, choice: Choice, simulator: Choice) -> Any:
         """Builds a component of an arm together with its parts and what they need; equal embedders are one."""
         if choice.kind == "embedder":
-            key = f"{choice.component.name} {choice.config!r}"
-            if key not in self._embedders:
-                self._embedders[key] = self._build(choice)
-            return self._embedders[key]
+            return self._shared.one(choice, self._build)
         needs = {kind: self._need(kind, choice.kind, simulator) for kind in choice.component.needs}
         parts = {
             name: tuple(self._assembled(each, simulator) for each in part)

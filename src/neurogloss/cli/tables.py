@@ -71,7 +71,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     fields = list(fields)
     width = max(len(name) for name, _ in fields)
     for name, value in fields:
-        print(f"{name:<{width}}  {_printable(value)}")
+        print(f"{name:<{width}}  {printable(value)}")
 
 
 def score_table(scorer: str, lines: Sequence[Line], *, narrow: bool = False) -> Table:
@@ -108,7 +108,7 @@ def score_table(scorer: str, lines: Sequence[Line], *, narrow: bool = False) -> 
             min_width=24 if header == "explanation" else None,
         )
     for line in lines:
-        table.add_row(*(Text(_printable(cell(line))) for _, _, cell in columns))
+        table.add_row(*(Text(printable(cell(line))) for _, _, cell in columns))
     return table
 
 
@@ -116,7 +116,7 @@ def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table of texts."""
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
@@ -184,6 +184,6 @@ def _failed_units(count: int) -> str:
     return f"{units}; the same command with retry_failed=true asks again"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Texts come from models: nothing in them may steer the terminal."""
     return "".join(char if char.isprintable() else " " for char in text)

@@ -22,7 +22,7 @@ from yaml import YAMLError
 from neurogloss.config.diagnosis import bad_syntax, diagnosed, no_option, unexpected_sweep, unknown_option
 from neurogloss.config.groups import CONF, store_groups
 from neurogloss.config.roles import INHERIT, rewritten
-from neurogloss.config.schema import GROUPS
+from neurogloss.config.schema import BENCHMARK, GROUPS
 from neurogloss.config.secrets import refuse_secret_override, refuse_secrets
 from neurogloss.errors import ConfigError
 from neurogloss.plugin.registry import Registry
@@ -37,8 +37,8 @@ def compose(
         overrides: Hydra overrides, and `ROLE/llm=` and `ROLE.llm.KEY=` for the role's language model.
         registry: The components that can be chosen.
         folders: Further folders with YAML files, laid out in groups.
-        root: The YAML file to begin with: `config`, `results` for the store alone, or `model` for a
-            language model alone.
+        root: The YAML file to begin with: `config`, `results` for the store alone, `model` for a
+            language model alone, or `benchmark` for the axes of a benchmark.
 
     Raises:
         ConfigError: A key, an option or a value is wrong; the message says which, and what is allowed.
@@ -112,7 +112,7 @@ def _parsed(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
 
 def _check_options(override: Override, loader: ConfigLoader, registry: Registry) -> None:
     group = override.key_or_group
-    if group not in GROUPS or override.is_delete():
+    if group not in (*GROUPS, BENCHMARK) or override.is_delete():
         return
     value = override.value()
     chosen = value if isinstance(value, list) else [value]
