@@ -31,6 +31,7 @@ from neurogloss.pipeline.replay import LedgerFile, LedgerMode, ReplayLedger
 from neurogloss.pipeline.selection import select_units
 from neurogloss.plugin.registry import Registry, load_registry
 from neurogloss.records import codec
+from neurogloss.records.scores import Score
 from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
 
@@ -149,7 +150,14 @@ class Session:
                 progress=self._progress,
             )
 
-        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics)
+        def scores(run: str) -> Mapping[UnitId, float]:
+            found = self.store.run(run)
+            scorer = next(iter(found.config.get("scorer", {})), "")
+            rows = [row for row in self.store.scores(found.run_id) if (row.cell.arm, row.scorer) == (MAIN, scorer)]
+            scored = [(row.cell.unit, row.outcome.value) for row in rows if isinstance(row.outcome, Score)]
+            return {unit: value for unit, value in scored if value is not None}
+
+        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics, scores)
 
     def collected(self, units: Sequence[UnitId] | None = None) -> CollectedUnits:
         """The records of the chosen units, or of some of them, collected now if they are not in the store."""

@@ -96,7 +96,7 @@ def _print(
         return
     out = console()
     for subject in board.subjects:
-        for table in tables_of(subject):
+        for table in tables_of(subject, strata=False):
             out.print(_shown(table))
             for sentence in table.below:
                 out.print(Text(printable(sentence), style="dim"))
@@ -107,7 +107,7 @@ def _print(
 def _shown(table: TextTable) -> Table:
     shown = Table(title=printable(table.title), title_justify="left")
     for name, right in zip(table.columns, table.numeric, strict=True):
-        shown.add_column(Text(printable(name)), justify="right" if right else "left")
+        shown.add_column(Text(printable(name)), justify="right" if right else "left", no_wrap=right or name == "95 %")
     for row in table.rows:
         shown.add_row(*(Text(printable(cell)) for cell in row))
     return shown

@@ -116,6 +116,8 @@ def blocks_of(results: Sequence[Results], against: str = "") -> tuple[Block, ...
 def _block(scorer: str, grouped: Mapping[Row, Sequence[Results]], against: str) -> Block:
     having = {row: [each for each in found if scorer in each.outcomes] for row, found in grouped.items()}
     lines = [_line(row, found, scorer) for row, found in having.items() if found]
+    if not any(scorer in each.simulated for found in having.values() for each in found):
+        lines = list(_once(lines))
     lines.sort(key=lambda line: (-line.mean.value if line.mean else math.inf, line.row))
     named = [line for line in lines if line.row.explainer == against and line.mean]
     reference = next((line for line in (*named, *lines) if line.mean), None)
@@ -134,6 +136,16 @@ def _block(scorer: str, grouped: Mapping[Row, Sequence[Results]], against: str) 
         reference=reference.row if reference else None,
         chosen=bool(named),
     )
+
+
+def _once(lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines without those that differ in their simulator alone, which the scorer has not looked at."""
+    seen = set()
+    for line in lines:
+        what = (line.row.explainer, line.row.llm, tuple(sorted(line.values.items())), tuple(line.reasons.items()))
+        if what not in seen:
+            seen.add(what)
+            yield line
 
 
 def _scores(results: Iterable[Results], scorer: str) -> Iterator[Score]:

@@ -120,8 +120,8 @@ def as_csv(board: Leaderboard) -> str:
     for subject in board.subjects:
         facts = {each.row: each for each in subject.rows}
         for scorer in subject.scorers:
-            for line in scorer.block.lines:
-                records.append({"subject": subject.subject, **_record(scorer.block, line, facts[line.row])})
+            named = {"subject": subject.subject}
+            records += [named | _record(scorer.block, line, facts[line.row]) for line in scorer.block.lines]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()

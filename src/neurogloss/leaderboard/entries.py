@@ -73,6 +73,8 @@ class Results:
     """All samples."""
     outcomes: Mapping[str, Mapping[Place, tuple[Score | Failure | None, ...]]]
     """Per scorer, what became of each sample; `None` where the run has not come to it."""
+    simulated: frozenset[str]
+    """The scorers whose scores rest on simulations."""
     judged_by: Mapping[str, str]
     """Per scorer, the identity of the language model that read the explanations; empty if none did."""
     cost: Cost | None
@@ -134,13 +136,14 @@ def read(store: ResultStore, entry: Entry) -> Results:
         }
         for scorer in manifest.config.get("scorer", {})
     }
-    simulating = {row.scorer for row in scores if row.simulations}
-    roles = {scorer: "simulator" if scorer in simulating else "scorer" for scorer in outcomes}
+    simulated = frozenset(row.scorer for row in scores if row.simulations)
+    roles = {scorer: "simulator" if scorer in simulated else "scorer" for scorer in outcomes}
     return Results(
         entry,
         manifest,
         {place: tuple(samples) for place, samples in explained.items()},
         outcomes,
+        simulated,
         {scorer: identity_of(manifest, role) for scorer, role in roles.items()},
         _cost(store, manifest),
     )

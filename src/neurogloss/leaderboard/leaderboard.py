@@ -82,7 +82,7 @@ def _board(subject: str, results: Sequence[Results], activations: Path, against:
         n_documents=len(frozenset().union(*(known.documents for known in facts.values()))),
         seeds=tuple(sorted({int(each.manifest.config.get("seed", 0)) for each in results})),
         rows=_rows(results, facts),
-        scorers=tuple(_scorer(block, results, of_units) for block in blocks),
+        scorers=tuple(scorer_board(block, results, of_units) for block in blocks),
         agreement=agreement_of(blocks),
     )
 
@@ -101,7 +101,8 @@ def _facts(results: Sequence[Results], activations: Path) -> dict[Place, UnitFac
     }
 
 
-def _scorer(block: Block, results: Sequence[Results], facts: Mapping[UnitId, UnitFacts]) -> ScorerBoard:
+def scorer_board(block: Block, results: Sequence[Results], facts: Mapping[UnitId, UnitFacts]) -> ScorerBoard:
+    """A block with what its mean hides."""
     judges = judged(block, results)
     found = (by_layer(block), by_firing(block, facts), by_decile(block), judges.matrix())
     return ScorerBoard(block, tuple(matrix for matrix in found if matrix), judges.preferences())

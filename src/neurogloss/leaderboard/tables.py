@@ -27,11 +27,18 @@ class TextTable:
     """Sentences that explain it."""
 
 
-def tables_of(board: SubjectBoard) -> Iterator[TextTable]:
-    """All of a subject's tables: a block for each scorer, followed by its matrices, and the agreement of scorers."""
+def tables_of(board: SubjectBoard, *, strata: bool) -> Iterator[TextTable]:
+    """A subject's tables: a block for each scorer, followed by its matrices, and the agreement of scorers.
+
+    Args:
+        board: The subject.
+        strata: Whether scores by layer, firing rate and decile are wanted, too.
+    """
     for scorer in board.scorers:
         yield block_table(board, scorer.block)
         for matrix in scorer.matrices:
+            if matrix.name != "judges" and not strata:
+                continue
             below = [preference_text(each) for each in scorer.preferences] if matrix.name == "judges" else []
             yield matrix_table(matrix, scorer.block.scorer, below)
     if board.agreement:
@@ -42,19 +49,18 @@ def block_table(board: SubjectBoard, block: Block) -> TextTable:
     """One scorer's block; columns that would be empty are left out."""
     facts = {each.row: each for each in board.rows}
     columns: list[tuple[str, bool, Callable[[Line], str]]] = [
-        ("explainer", False, lambda line: line.row.explainer),
+        ("explainer", False, lambda line: f"{line.row.explainer} ({FLOOR_MARK})" if line.floor else line.row.explainer),
         ("llm", False, lambda line: line.row.llm),
         ("simulator", False, lambda line: line.row.simulator),
         ("judge", False, lambda line: line.row.judge),
-        ("", False, lambda line: FLOOR_MARK if line.floor else ""),
         ("mean", True, lambda line: score_number(line.mean.value if line.mean else None)),
         ("95 %", False, lambda line: interval(line.mean.low, line.mean.high) if line.mean else ""),
         ("scored", True, lambda line: f"{line.n_scored} of {line.n}"),
         ("no score", False, no_score),
         ("unread answers", False, unread),
-        ("against reference", True, against),
+        ("difference", True, lambda line: difference(line.against.difference.value) if line.against else ""),
         ("p (Holm)", True, lambda line: p_text(line.against.p_holm) if line.against else ""),
-        ("own null", False, lambda line: ", ".join(f"{name} {score_number(x)}" for name, x in line.nulls.items())),
+        ("own null", True, own_null),
         ("ceiling", True, lambda line: "" if line.ceiling is None else score_number(line.ceiling)),
         ("tokens/unit", True, lambda line: tokens(facts[line.row])),
         ("$/unit", True, lambda line: dollars(facts[line.row])),
@@ -67,11 +73,12 @@ def block_table(board: SubjectBoard, block: Block) -> TextTable:
         columns=tuple(columns[i][0] for i in kept),
         numeric=tuple(columns[i][1] for i in kept),
         rows=tuple(tuple(row[i] for i in kept) for row in cells),
-        below=tuple(_below(board, block)),
+        below=tuple(block_sentences(board, block)),
     )
 
 
-def _below(board: SubjectBoard, block: Block) -> Iterator[str]:
+def block_sentences(board: SubjectBoard, block: Block) -> Iterator[str]:
+    """What a reader must know to read one scorer's block."""
     seeds = "" if len(board.seeds) == 1 else f", {counted(len(board.seeds), 'seed')}"
     yield (
         f"{counted(board.n_units, 'unit')}{seeds}; intervals resample units. All records come from "
@@ -82,6 +89,13 @@ def _below(board: SubjectBoard, block: Block) -> Iterator[str]:
         yield (
             f"Reference: {block.reference} ({how}). Differences and p of a paired permutation test are on the units "
             "that both have scored, p corrected for all rows (Holm)."
+        )
+    nulls = sorted({name for line in block.lines for name in line.nulls})
+    if nulls:
+        yield (
+            f"Own null: the higher of what {', '.join(nulls)} gets on the same items."
+            if len(nulls) > 1
+            else (f"Own null: what {nulls[0]} gets on the same items.")
         )
     if block.insensitive_to:
         yield f"{block.measure} does not notice {', '.join(block.insensitive_to)}."
@@ -98,11 +112,9 @@ def unread(line: Line) -> str:
     return f"{told} of {line.n_asked:,}" if told else ""
 
 
-def against(line: Line) -> str:
-    if line.against is None:
-        return ""
-    found = line.against.difference
-    return f"{difference(found.value)} ({interval(found.low, found.high)})"
+def own_null(line: Line) -> str:
+    """The highest of the means of the scores' own nulls."""
+    return score_number(max(line.nulls.values())) if line.nulls else ""
 
 
 def p_text(p: float) -> str:
@@ -151,7 +163,7 @@ def as_markdown(board: Leaderboard) -> str:
     parts = ["# Leaderboard\n", *(f"- {_markdown(note)}" for note in board.notes)]
     for subject in board.subjects:
         parts.append(f"\n## {_markdown(subject.subject)}")
-        for table in tables_of(subject):
+        for table in tables_of(subject, strata=True):
             rule = " | ".join("--:" if right else "---" for right in table.numeric)
             lines = [" | ".join(map(_markdown, row)) for row in (table.columns, *table.rows)]
             parts += [f"\n### {_markdown(table.title)}\n", f"| {lines[0]} |", f"| {rule} |"]
