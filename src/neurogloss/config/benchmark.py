@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from neurogloss.config.composing import compose
+from neurogloss.config.composing import Composed, compose, composer
 from neurogloss.config.conversion import given
 from neurogloss.config.schema import BENCHMARK, BenchmarkConfig
 from neurogloss.config.settings import Settings, determining, settings_of
@@ -90,22 +90,20 @@ def grid_of(axes: BenchmarkConfig, overrides: Sequence[str], registry: Registry,
     """
     runs: dict[str, PlannedRun] = {}
     notes: dict[str, None] = {}
-    for names, seed, chosen in _combinations(axes):
-        asked = [_NO_FLOORS, *axes.run, *chosen, f"seed={seed}", *overrides]
-        try:
-            fitting, settings, left_out = _fitting(asked, registry, folders)
-        except UnfitError as error:
+    with composer(registry, folders=folders) as composed:
+        for names, seed, chosen in _combinations(axes):
+            asked = [_NO_FLOORS, *axes.run, *chosen, f"seed={seed}", *overrides]
             where = " ".join(filter(None, names.values()))
-            notes[f"{where} is left out: {error.wrong}"] = None
-            continue
-        except ConfigError as error:
-            error.known = "\n".join(
-                filter(None, (error.known, f"In the run {' '.join(filter(None, names.values()))}."))
-            )
-            raise
-        notes.update(dict.fromkeys(f"{names['explainer']}: {note}" for note in (*left_out, *settings.notes)))
-        run = _planned(axes, names, fitting, settings)
-        runs.setdefault(codec.encode(determining(settings)), run)
+            try:
+                fitting, settings, left_out = _fitting(asked, composed, registry)
+            except UnfitError as error:
+                notes[f"{where} is left out: {error.wrong}"] = None
+                continue
+            except ConfigError as error:
+                error.known = "\n".join(filter(None, (error.known, f"In the run {where}.")))
+                raise
+            notes.update(dict.fromkeys(f"{names['explainer']}: {note}" for note in (*left_out, *settings.notes)))
+            runs.setdefault(codec.encode(determining(settings)), _planned(axes, names, fitting, settings))
     if not runs:
         raise ConfigError("No combination of the benchmark's entries can be run.", known="\n".join(notes))
     _check_same_records(runs.values())
@@ -129,12 +127,12 @@ def _combinations(axes: BenchmarkConfig) -> Iterator[tuple[dict[str, str], int, 
         yield from ((names, seed, overrides) for seed in axes.seeds)
 
 
-def _fitting(overrides: list[str], registry: Registry, folders: Sequence[str]) -> tuple[list[str], Settings, list[str]]:
+def _fitting(overrides: list[str], composed: Composed, registry: Registry) -> tuple[list[str], Settings, list[str]]:
     """The run without the scorers that do not fit it, and what is to be said of them."""
     notes: list[str] = []
     while True:
         try:
-            return overrides, settings_of(compose(overrides, registry, folders=folders), registry), notes
+            return overrides, settings_of(composed(overrides, "config"), registry), notes
         except UnfitError as error:
             match = re.match(r"scorer\.\w+", error.key)
             if not match:
