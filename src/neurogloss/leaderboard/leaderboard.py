@@ -13,9 +13,9 @@ from neurogloss.leaderboard.board import Block, RowFacts, blocks_of
 from neurogloss.leaderboard.entries import Cost, Entry, Place, Results, UnitFacts, facts_of, glosses, read
 from neurogloss.leaderboard.judges import SelfPreference, judged
 from neurogloss.leaderboard.matrices import Matrix, agreement_of, by_decile, by_firing, by_layer
-from neurogloss.leaderboard.quoting import quoted_share
 from neurogloss.records.tokens import Split
 from neurogloss.records.units import UnitId
+from neurogloss.view.quoting import quoted_share
 
 
 @dataclass(frozen=True)

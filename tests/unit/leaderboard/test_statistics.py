@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from neurogloss.leaderboard import statistics
-from neurogloss.leaderboard.quoting import quoted_share
 from neurogloss.records.units import UnitId
 
 
@@ -59,17 +58,3 @@ def test_rank_correlation() -> None:
     assert statistics.rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
     assert statistics.rank_correlation([1, 1, 1], [3, 2, 1]) is None
     assert statistics.rank_correlation([1, 2], [1, 2]) is None
-
-
-@pytest.mark.parametrize(
-    ("gloss", "share"),
-    [
-        ("the sea was calm that day", 5 / 6),  # "the sea was calm that" is copied
-        ("The SEA, was calm!", 1.0),
-        ("words about the sea", 0.0),
-        ("sea", 0.0),
-        ("", 0.0),
-    ],
-)
-def test_the_quoted_share(gloss: str, share: float) -> None:
-    assert quoted_share(gloss, ["They said the sea was calm that morning.", "no"]) == pytest.approx(share)
