@@ -105,3 +105,10 @@ def test_wrong_axes_are_told(override: str, part: str, some_registry: Registry) 
     with pytest.raises(ConfigError) as caught:
         axes_of([override], some_registry)
     assert part in str(caught.value)
+
+
+def test_an_entry_may_be_called_after_tokens_and_may_hold_no_key(some_registry: Registry) -> None:
+    given = ["benchmark=axes", "+benchmark.explainers.token_list=['explainer.n_records=12,explainer.x1=y2']"]
+    assert axes_of(given, some_registry)[0].explainers == {"token_list": ["explainer.n_records=12,explainer.x1=y2"]}
+    with pytest.raises(ConfigError, match=r"llm\.access_token looks like a key"):
+        axes_of(["benchmark=axes", "+benchmark.explainers.mine=['llm.access_token=a8f3kd92mf7qpz5x']"], some_registry)
