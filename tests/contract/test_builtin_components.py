@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from neurogloss.builtin.corpora.bundled import BundledCorpus
-from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SplitOn
+from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SplitOn, SyntheticCorpusConfig
 from neurogloss.builtin.corpora.files import FilesCorpus
+from neurogloss.builtin.corpora.generated import SyntheticCorpus
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.executors.local import LocalExecutor
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
 from neurogloss.builtin.explainers.random_text import RandomTextExplainer
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.explainers.token_table import TokenTableExplainer
-from neurogloss.builtin.llms.configs import ScriptedConfig
+from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
+from neurogloss.builtin.llms.oracle import OracleModel
 from neurogloss.builtin.llms.scripted import ScriptedModel
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.scorers.simulation import SimulationScorer
@@ -49,6 +51,8 @@ from neurogloss.testing.result_store import OpenStore
 from neurogloss.testing.scorer import ScorerFor
 from neurogloss.testing.simulator import SimulatorFor
 
+_PUZZLES = '{"birds": {"explanation": "birds", "sentences": [["The", [" heron", 7]], ["A", " fox", "."]]}}'
+
 
 class TestBundledCorpus(CorpusContract):
     @pytest.fixture
@@ -73,6 +77,19 @@ class TestConversationFiles(CorpusContract):
         return FilesCorpus(FilesConfig(paths=[str(tmp_path / "chats.jsonl")], messages_field="chat"))
 
 
+class TestSyntheticCorpus(CorpusContract):
+    @pytest.fixture
+    def corpus(self) -> SyntheticCorpus:
+        return SyntheticCorpus(SyntheticCorpusConfig(n_documents=30))
+
+
+class TestPuzzles(CorpusContract):
+    @pytest.fixture
+    def corpus(self, tmp_path: Path) -> SyntheticCorpus:
+        (tmp_path / "puzzles.json").write_text(_PUZZLES, encoding="utf-8")
+        return SyntheticCorpus(SyntheticCorpusConfig(puzzles=str(tmp_path / "puzzles.json")))
+
+
 class TestSyntheticSubject(SubjectContract):
     @pytest.fixture
     def subject(self) -> SyntheticSubject:
@@ -83,6 +100,19 @@ class TestSyntheticSubjectWithBos(SubjectContract):
     @pytest.fixture
     def subject(self) -> SyntheticSubject:
         return SyntheticSubject(SyntheticConfig(bos=True))
+
+
+class TestSyntheticSubjectWithPuzzles(SubjectContract):
+    @pytest.fixture
+    def subject(self, tmp_path: Path) -> SyntheticSubject:
+        (tmp_path / "puzzles.json").write_text(_PUZZLES, encoding="utf-8")
+        return SyntheticSubject(SyntheticConfig(units=str(tmp_path / "puzzles.json")))
+
+
+class TestOracleModel(LanguageModelContract):
+    @pytest.fixture
+    def llm(self) -> OracleModel:
+        return OracleModel(OracleConfig())
 
 
 class TestScriptedModel(LanguageModelContract):
