@@ -12,7 +12,7 @@ from neurogloss.config.benchmark import Grid, PlannedRun
 from neurogloss.config.choices import Choice
 from neurogloss.errors import BudgetError, NeuroglossError
 from neurogloss.interfaces.result_store import ResultStore
-from neurogloss.leaderboard.entries import Entry, Row, model_name
+from neurogloss.leaderboard.entries import Entry, Records, Row, model_name, records_in
 from neurogloss.leaderboard.leaderboard import Leaderboard, leaderboard_of
 from neurogloss.leaderboard.naming import entries_of
 from neurogloss.pipeline.progress import Progress
@@ -69,9 +69,9 @@ def benchmark(grid: Grid, progress: Progress, *, against: str = "") -> Benchmark
         for collection in _collections(ended, manifests).values():
             assert len(collection) == 1, "runs of one subject and seed saw different records"
         entries = [_entry(run.planned, manifests[run.run_id]) for run in ended]
-        root = _activations(ended[0].planned.settings.store)
+        records = _records(ended[0].planned.settings.store)
         failed = [f"{run.planned} has no row: {run.error.wrong}" for run in done if run.error]
-        board = leaderboard_of(store, root, entries, against=against, notes=(*grid.notes, *failed))
+        board = leaderboard_of(store, records, entries, against=against, notes=(*grid.notes, *failed))
     finally:
         store.close()
     return BenchmarkOutcome(board, tuple(done))
@@ -91,7 +91,7 @@ def leaderboard(store: Choice, runs: Sequence[str], *, against: str = "") -> Lea
     results: ResultStore = _built(store)
     try:
         manifests = {manifest.run_id: manifest for manifest in map(results.run, runs)}
-        return leaderboard_of(results, _activations(store), entries_of(list(manifests.values())), against=against)
+        return leaderboard_of(results, _records(store), entries_of(list(manifests.values())), against=against)
     finally:
         results.close()
 
@@ -152,5 +152,5 @@ def _built(store: Choice) -> ResultStore:
     return built
 
 
-def _activations(store: Choice) -> Path:
-    return Path(store.config.root) / "activations"
+def _records(store: Choice) -> Records:
+    return records_in(Path(store.config.root) / "activations")

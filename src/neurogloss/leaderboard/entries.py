@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from neurogloss.records.failures import Failure
 from neurogloss.records.runs import RunManifest
 from neurogloss.records.scores import Score
 from neurogloss.records.tokens import Split
+from neurogloss.records.unit_records import UnitRecord
 from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
 
@@ -163,29 +164,23 @@ def _each(amounts: Sequence[float | None], manifest: RunManifest) -> float | Non
     return sum(known) / len(manifest.units) if len(known) == len(amounts) else None
 
 
-def facts_of(root: Path, collection: str, units: tuple[UnitId, ...], split: Split) -> dict[UnitId, UnitFacts]:
-    """What a store's activations say of units.
+Records = Callable[[str, Sequence[UnitId]], Callable[[UnitId], UnitRecord]]
+"""From a collection's key and units of it to what reads their records."""
 
-    Args:
-        root: The folder of the activations.
-        collection: The key of the collection.
-        units: Of which.
-        split: The one that was scored on.
 
-    Raises:
-        StoreError: The collection was deleted.
-    """
-    collected = reopened(ActivationStore(root), collection, units)
-    facts = {}
-    for unit in units:
-        record = collected.record(unit)
-        shown, scored = record.view(Split.EXPLAIN).records, record.view(split).records
-        facts[unit] = UnitFacts(
-            record.statistics.firing_fraction,
-            tuple("".join(each.sequence.tokens) for each in shown.top),
-            frozenset(each.sequence.document_id for each in (*scored.top, *scored.random)),
-        )
-    return facts
+def records_in(root: Path) -> Records:
+    """The records in a folder of activations. Opening a collection raises `StoreError` if it was deleted."""
+    return lambda collection, units: reopened(ActivationStore(root), collection, units).record
+
+
+def facts_of(record: UnitRecord, split: Split) -> UnitFacts:
+    """What a record says of its unit, `split` being the one that was scored on."""
+    shown, scored = record.view(Split.EXPLAIN).records, record.view(split).records
+    return UnitFacts(
+        record.statistics.firing_fraction,
+        tuple("".join(each.sequence.tokens) for each in shown.top),
+        frozenset(each.sequence.document_id for each in (*scored.top, *scored.random)),
+    )
 
 
 def glosses(results: Results) -> dict[Place, tuple[str, ...]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.leaderboard.board import Block, RowFacts, blocks_of
-from neurogloss.leaderboard.entries import Cost, Entry, Place, Results, UnitFacts, facts_of, glosses, read
+from neurogloss.leaderboard.entries import Cost, Entry, Place, Records, Results, UnitFacts, facts_of, glosses, read
 from neurogloss.leaderboard.judges import SelfPreference, judged
 from neurogloss.leaderboard.matrices import Matrix, agreement_of, by_decile, by_firing, by_layer
 from neurogloss.records.tokens import Split
@@ -50,13 +49,13 @@ class Leaderboard:
 
 
 def leaderboard_of(
-    store: ResultStore, activations: Path, entries: Iterable[Entry], *, against: str = "", notes: Sequence[str] = ()
+    store: ResultStore, records: Records, entries: Iterable[Entry], *, against: str = "", notes: Sequence[str] = ()
 ) -> Leaderboard:
     """Reads runs and compares them.
 
     Args:
         store: Where the results are.
-        activations: The folder of the activations, for what is known of units.
+        records: Where the units' records are.
         entries: What stands in which row.
         against: The explainer that the others are tested against; the best row if empty.
         notes: What a reader must know.
@@ -68,12 +67,12 @@ def leaderboard_of(
     for entry in entries:
         subjects.setdefault(entry.row.subject, []).append(read(store, entry))
     return Leaderboard(
-        tuple(_board(subject, results, activations, against) for subject, results in subjects.items()), tuple(notes)
+        tuple(_board(subject, results, records, against) for subject, results in subjects.items()), tuple(notes)
     )
 
 
-def _board(subject: str, results: Sequence[Results], activations: Path, against: str) -> SubjectBoard:
-    facts = _facts(results, activations)
+def _board(subject: str, results: Sequence[Results], records: Records, against: str) -> SubjectBoard:
+    facts = _facts(results, records)
     of_units = {place.unit: known for place, known in facts.items()}
     blocks = blocks_of(results, against)
     return SubjectBoard(
@@ -87,18 +86,18 @@ def _board(subject: str, results: Sequence[Results], activations: Path, against:
     )
 
 
-def _facts(results: Sequence[Results], activations: Path) -> dict[Place, UnitFacts]:
-    """Of every place, each collection being read once."""
+def _facts(results: Sequence[Results], records: Records) -> dict[Place, UnitFacts]:
+    """Of every place; each record is read once, and one at a time is held."""
     wanted: dict[tuple[str, str], dict[UnitId, Place]] = {}
     for each in results:
         split = str(each.manifest.config.get("score_on", Split.TEST.value))
         places = wanted.setdefault((each.manifest.collection, split), {})
         places.update({place.unit: place for place in each.explanations})
-    return {
-        places[unit]: known
-        for (collection, split), places in wanted.items()
-        for unit, known in facts_of(activations, collection, tuple(places), Split(split)).items()
-    }
+    found = {}
+    for (collection, split), places in wanted.items():
+        record_of = records(collection, tuple(places))
+        found.update({place: facts_of(record_of(unit), Split(split)) for unit, place in places.items()})
+    return found
 
 
 def scorer_board(block: Block, results: Sequence[Results], facts: Mapping[UnitId, UnitFacts]) -> ScorerBoard:

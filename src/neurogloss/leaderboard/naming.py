@@ -15,8 +15,9 @@ from neurogloss.view.summary import component_name, flat, subject_name
 def entries_of(manifests: Sequence[RunManifest]) -> list[Entry]:
     """An entry for each arm of each run; arms that several runs have alike are entered once.
 
-    A component is named by its registered name and by those of its keys that differ between the runs;
-    a subject also by what of the corpus and the collection differs, since that changes the records.
+    A component is named by its registered name and by those of its keys that differ between the runs, a
+    floor by its name in the run; a subject also by what of the corpus and the collection differs, since
+    that changes the records.
     """
     arms = [(manifest, arm) for manifest in manifests for arm in (MAIN, *manifest.config.get("floor", {}))]
     parts = [_parts(manifest, arm) for manifest, arm in arms]
@@ -25,12 +26,12 @@ def entries_of(manifests: Sequence[RunManifest]) -> list[Entry]:
         names = {name: _name(name, own, parts) for name in own}
         row = Row(
             subject=" ".join(filter(None, (subject_name(manifest), names["subject"], names["records"]))),
-            explainer=names["explainer"],
+            explainer=names["explainer"] if arm == MAIN else arm,
             llm=model_name(manifest, "explainer") if arm == MAIN else "",
             simulator=names["simulator"],
             judge=" ".join(filter(None, (model_name(manifest, "scorer"), names["scorer"]))),
         )
-        alike = codec.encode([own, manifest.config.get("seed"), manifest.units, row.llm])
+        alike = codec.encode([arm, own, manifest.config.get("seed"), manifest.units, row.llm])
         found.setdefault(alike, Entry(row, manifest.run_id, arm, floor=arm != MAIN))
     return list(found.values())
 
