@@ -1,12 +1,13 @@
 # GNU make 3.81 will do. PYTHON=... names an interpreter, TORCH_INDEX=... an index for torch.
 export PYTHON TORCH_INDEX
 
-.PHONY: help demo test test-live lint clean
+.PHONY: help demo test test-live benchmark lint clean
 
 help:
 	@echo "make demo   explain some neurons of a small language model; needs Python 3.11-3.13"
 	@echo "make test   all checks and tests"
 	@echo "make test-live  the plugins against a real vLLM server (Linux on x86-64; 2.6 GB)"
+	@echo "make benchmark  frozen benchmarks against reference numbers"
 	@echo "make lint   style, types and layers alone"
 	@echo "make clean  remove the virtual environments and caches; results stay"
 
@@ -25,6 +26,10 @@ test-live:
 	@sh scripts/set_up.sh test
 	@sh scripts/vllm_environment.sh
 	@.venv/bin/python -m pytest tests/live
+
+benchmark:
+	@sh scripts/set_up.sh demo
+	@.venv/bin/python benchmarks/quality/compare.py
 
 lint:
 	@sh scripts/set_up.sh test

@@ -118,7 +118,8 @@ def _block(scorer: str, grouped: Mapping[Row, Sequence[Results]], against: str) 
     lines = [_line(row, found, scorer) for row, found in having.items() if found]
     if not any(scorer in each.simulated for found in having.values() for each in found):
         lines = list(_once(lines))
-    lines.sort(key=lambda line: (-line.mean.value if line.mean else math.inf, line.row))
+    # Means that differ by rounding alone are equal, so that the order is the same on every machine.
+    lines.sort(key=lambda line: (-round(line.mean.value, 9) if line.mean else math.inf, line.row))
     named = [line for line in lines if line.row.explainer == against and line.mean]
     reference = next((line for line in (*named, *lines) if line.mean), None)
     if reference:
