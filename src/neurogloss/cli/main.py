@@ -187,6 +187,10 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("benchmark", "leaderboard"):
         made[name].add_argument("--against", default="", metavar="EXPLAINER", help="test the others against this row")
         made[name].add_argument("--output", metavar="DIR", help="where the files go; by default into the store")
+    made["benchmark"].epilog = (
+        "benchmark=OPTION chooses the axes, benchmark.KEY=VALUE changes them; all other overrides go to every run. "
+        "See docs/benchmarking.md."
+    )
     made["benchmark"].add_argument("--plan", action="store_true", help="list the runs and stop")
     made["runs"].add_argument("--delete", metavar="RUN", help="forget the explanations and scores of a run")
     made["plugins"].add_argument("--kind", help="of this kind only")
