@@ -16,6 +16,7 @@ from neurogloss.config.secrets import redacted, variables_of
 from neurogloss.config.settings import Settings, determining
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.corpus import Corpus
+from neurogloss.interfaces.embedder import Embedder
 from neurogloss.interfaces.executor import Executor
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.result_store import ResultStore
@@ -194,9 +195,14 @@ class Session:
                 del os.environ[name]
 
     def identities(self) -> dict[str, Mapping[str, str]]:
-        """What subject, corpus and the used language models say they are."""
+        """What subject, corpus and the used language models and embedders say they are."""
         models = {f"llm of the {role}": dict(self.model(role).identity()) for role in self.settings.llms}
-        return {"subject": dict(self.subject.identity()), "corpus": dict(self.corpus.identity()), **models}
+        embedders = {
+            choice.name: dict(self._embedder(choice).identity())
+            for choice in self.settings.choices()
+            if choice.kind == "embedder"
+        }
+        return {"subject": dict(self.subject.identity()), "corpus": dict(self.corpus.identity()), **models, **embedders}
 
     @cached_property
     def run_id(self) -> str:
@@ -302,7 +308,7 @@ class Session:
     def _assembled(self, choice: Choice, simulator: Choice) -> Any:
         """Builds a component of an arm together with its parts and what they need; equal embedders are one."""
         if choice.kind == "embedder":
-            return self._shared.one(choice, self._build)
+            return self._embedder(choice)
         needs = {kind: self._need(kind, choice.kind, simulator) for kind in choice.component.needs}
         parts = {
             name: tuple(self._assembled(each, simulator) for each in part)
@@ -311,6 +317,10 @@ class Session:
             for name, part in choice.parts.items()
         }
         return self._build(choice, **needs, **parts)
+
+    def _embedder(self, choice: Choice) -> Embedder:
+        embedder: Embedder = self._shared.one(choice, self._build)
+        return embedder
 
     def _need(self, kind: str, role: str, simulator: Choice) -> Any:
         if kind == "llm":

@@ -40,6 +40,8 @@ class AlignedTokens:
         last = max((index for index, places in enumerate(reached) if len(self._bytes) in places), default=-1)
         if last < max(len(tokens) - 1, 1):
             raise ValueError("the tokens are not those of the text")
+        self.n_tokens = last
+        """How many tokens, from the first, are the text; what follows the server wrote itself."""
         self._first: dict[int, int] = {}
         following = {len(self._bytes)}
         for index in range(last - 1, -1, -1):

@@ -37,6 +37,8 @@ class EchoedText:
 
     tokens: tuple[str, ...]
     tops: tuple[TopTokens, ...]
+    logprobs: tuple[float | None, ...]
+    """Of the tokens themselves; `None` where the server does not tell, as at the first."""
 
 
 def completions_of(endpoint: Endpoint, reply: Body) -> tuple[Completion, ...]:
@@ -122,7 +124,14 @@ def echoed_text(reply: Body) -> EchoedText | None:
     # vLLM tells the ids too, in a field of its own, and there without the generated token.
     by_id = _list(choice.get("prompt_logprobs") or [], "prompt_logprobs")
     by_id = [*by_id, *[None] * (len(tokens) - len(by_id))]
-    return EchoedText(tuple(tokens), tuple(_both(top, ids) for top, ids in zip(tops, by_id, strict=False)))
+    own = _list(logprobs.get("token_logprobs") or [None] * len(tokens), "logprobs.token_logprobs")
+    if len(own) != len(tokens):
+        _malformed("there are not as many logprobs.token_logprobs as logprobs.tokens")
+    return EchoedText(
+        tuple(tokens),
+        tuple(_both(top, ids) for top, ids in zip(tops, by_id, strict=False)),
+        tuple(None if value is None else _logprob(value) for value in own),
+    )
 
 
 def _both(top: Any, ids: Any) -> TopTokens:
