@@ -147,7 +147,7 @@ def _not_noticed(lines: Sequence[Line]) -> Text | None:
     """What the headline does not notice."""
     scores = [line.score for line in lines if isinstance(line.score, Score)]
     faults = scores[0].measures[scores[0].headline].insensitive_to if scores else ()
-    return Text(_printable(f"{scores[0].headline} does not notice {', '.join(faults)}")) if faults else None
+    return Text(printable(f"{scores[0].headline} does not notice {', '.join(faults)}")) if faults else None
 
 
 def _explanation(outcome: Explanation | Failure | None) -> str:

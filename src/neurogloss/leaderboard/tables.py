@@ -92,11 +92,8 @@ def block_sentences(board: SubjectBoard, block: Block) -> Iterator[str]:
         )
     nulls = sorted({name for line in block.lines for name in line.nulls})
     if nulls:
-        yield (
-            f"Own null: the higher of what {', '.join(nulls)} gets on the same items."
-            if len(nulls) > 1
-            else (f"Own null: what {nulls[0]} gets on the same items.")
-        )
+        told = f"the higher of what {' and '.join(nulls)} get" if len(nulls) > 1 else f"what {nulls[0]} gets"
+        yield f"Own null: {told} on the same items."
     if block.insensitive_to:
         yield f"{block.measure} does not notice {', '.join(block.insensitive_to)}."
 
