@@ -18,6 +18,13 @@ from neurogloss.records.tokens import Batch, Split, TokenSequence
 from neurogloss.records.units import UnitId
 
 SUBJECT = SyntheticSubject(SyntheticConfig())
+UNITS = json.loads(
+    (Path(__file__).parents[2] / "src/neurogloss/builtin/data/synthetic_units.json").read_text(encoding="utf-8")
+)
+TEXT = (
+    'In 1999 the " old Anna " boat was returning , and ten ( 12 , 13 ) eggs [ 25 ] were so so hot . '
+    "Der Hund ist $ 25 ! If not : the BBC , said Anna Lund"
+)
 
 
 def sequence(text: str, number: int = 0) -> TokenSequence:
@@ -48,6 +55,41 @@ def values(text: str, site: str, unit: int) -> dict[str, float]:
         ({"kind": "repeated", "rule": {"kind": "constant", "value": 1}}, "The cat the dog cat", [0, 0, 1, 0, 1]),
         ({"kind": "after", "rule": {"kind": "words", "words": ["the"]}}, "the cat sat the", [0, 1, 0, 0]),
         ({"kind": "scaled", "factor": -2, "rule": {"kind": "words", "words": ["b"]}}, "a b", [0, -2]),
+        ({"kind": "position", "stop": 1, "in_sentence": True}, "a b . c", [1, 0, 0, 1]),
+        ({"kind": "inside", "opening": "(", "closing": ")"}, ") a ( b ( c ) d ) e", [0, 0, 0, 1, 0, 1, 0, 1, 0, 0]),
+        (
+            {"kind": "until_sentence_ends", "rule": {"kind": "words", "words": ["not"]}},
+            "a not b c . d",
+            [0, 0, 1, 1, 0, 0],
+        ),
+        (
+            {"kind": "fading", "rule": {"kind": "words", "words": [","]}, "factor": 0.5},
+            "a , b c , d",
+            [0, 1, 0.5, 0.25, 1, 0.5],
+        ),
+        ({"kind": "count", "rule": {"kind": "words", "words": ["a"]}, "most": 2}, "b a a c a", [0, 1, 2, 2, 2]),
+        ({"kind": "alike"}, "so so , , So", [0, 1, 0, 0, 0]),
+        ({"kind": "alike", "letters": 1}, "big Bears run 7 7", [0, 1, 0, 0, 0]),
+        ({"kind": "arithmetic", "relation": "sum"}, "2 and 3 make 5 , 8", [0, 0, 0, 0, 1, 0, 1]),
+        ({"kind": "arithmetic", "relation": "next"}, "2 3 3 4", [0, 1, 0, 1]),
+        ({"kind": "arithmetic", "relation": "difference"}, "9 4 5 " + "1" * 19, [0, 0, 1, 0]),
+        ({"kind": "language", "language": "german"}, "Hund und Katze the cat", [0, 1, 1, 0, 0]),
+        (
+            {"kind": "all", "rules": [{"kind": "pattern", "pattern": "a.*"}, {"kind": "length", "above": 2}]},
+            "abcd bcde ab",
+            [1, 0, 0],
+        ),
+        (
+            {"kind": "any", "rules": [{"kind": "words", "words": ["b"]}, {"kind": "length", "above": 1}]},
+            "a b ccc",
+            [0, 1, 2],
+        ),
+        ({"kind": "not", "rule": {"kind": "length", "above": 1}}, "a bb", [1, 0]),
+        (
+            {"kind": "where", "rule": {"kind": "constant", "value": -2}, "holds": {"kind": "words", "words": ["b"]}},
+            "a b",
+            [0, -2],
+        ),
         (
             {"kind": "sum", "rules": [{"kind": "position", "stop": 2}, {"kind": "words", "words": ["b"]}]},
             "a b b",
@@ -67,19 +109,13 @@ def test_noise_is_standard_normal_and_hears_what_came_before() -> None:
     assert noise(["a", "c"])[1] != noise(["b", "c"])[1]
 
 
-@pytest.mark.parametrize(
-    "spec",
-    json.loads(
-        (Path(__file__).parents[2] / "src/neurogloss/builtin/data/synthetic_units.json").read_text(encoding="utf-8")
-    ),
-)
-def test_no_unit_looks_ahead(spec: dict[str, Any]) -> None:
-    rule = compile_rule(spec["rule"])
-    text = 'In 1999 the " old " boat was returning , and ten eggs were in the boat'
-    words = text.split()
-    whole = rule(words)
-    for stop in range(len(words) + 1):
-        np.testing.assert_array_equal(rule(words[:stop]), whole[:stop])
+def test_no_rule_looks_ahead() -> None:
+    words = TEXT.split()
+    for spec in (spec for unit in UNITS for spec in (unit, *unit["false_explanations"])):
+        rule = compile_rule(spec["rule"])
+        whole = rule(words)
+        for stop in range(len(words) + 1):
+            np.testing.assert_array_equal(rule(words[:stop]), whole[:stop], str(spec["rule"]))
 
 
 def test_units_do_what_they_say() -> None:
@@ -159,10 +195,16 @@ def test_own_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "known"),
     [
-        ("{", "Expecting"),
-        ('[{"site": "a", "explanation": "b", "rule": {"kind": "wrods"}}]', "the kinds are words"),
+        ("[\n{", "line 2: this is no JSON: Expecting"),
+        ('[{"site": "a", "explanation": "b",\n"rule": {"kind": "wrods"}}]', "line 2, field [0].rule: unknown kind"),
         ('[{"site": "a", "explanation": "b", "rule": {"kind": "words", "word": []}}]', "unexpected keyword"),
-        ('[{"explanation": "b", "rule": {"kind": "quoted"}}]', "entry 1"),
+        ('[{"explanation": "b", "rule": {"kind": "quoted"}}]', "line 1, field [0]: the field 'site' is missing"),
+        ('[{"site": "a", "explanation": " ", "rule": {"kind": "quoted"}}]', "field [0].explanation: a text belongs"),
+        ('[{"site": "a", "explanation": "b",\n\t"rules": 3}]', "line 2, field [0].rules: there is no field"),
+        ('[{"site": "a", "explanation": "b", "rule": {"kind": "quoted"}, "top": true}]', "a number belongs here"),
+        ('[{"site": "a", "explanation": "b", "rule": {"kind": "quoted"}, "sides": "*"}]', "sides are +, -, +-"),
+        ("[]", "the list is empty"),
+        ("7", "a list belongs here"),
         (None, "No such file"),
     ],
 )
@@ -172,4 +214,4 @@ def test_units_that_cannot_be_read(tmp_path: Path, content: str | None, known: s
         path.write_text(content, encoding="utf-8")
     with pytest.raises(SubjectError) as caught:
         SyntheticSubject(SyntheticConfig(units=str(path)))
-    assert known in caught.value.known
+    assert known in str(caught.value)

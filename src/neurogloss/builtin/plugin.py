@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig
+from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SyntheticCorpusConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
-from neurogloss.builtin.llms.configs import ScriptedConfig
+from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
 from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
@@ -34,6 +34,13 @@ def neurogloss_register_components() -> list[Component]:
             summary="your own text and JSON Lines files",
         ),
         Component(
+            kind="corpus",
+            name="synthetic",
+            config=SyntheticCorpusConfig,
+            factory="neurogloss.builtin.corpora.generated:SyntheticCorpus",
+            summary="generated documents in which every unit of the synthetic subject fires; or puzzles",
+        ),
+        Component(
             kind="subject",
             name="synthetic",
             config=SyntheticConfig,
@@ -47,6 +54,14 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.llms.scripted:ScriptedModel",
             summary="no model: replies that depend on the request alone",
             provides=("generate", "choice_logprobs", "json_schema"),
+        ),
+        Component(
+            kind="llm",
+            name="oracle",
+            config=OracleConfig,
+            factory="neurogloss.builtin.llms.oracle:OracleModel",
+            summary="no model: exact answers about the synthetic subject's units, or chance",
+            provides=("generate", "choice_logprobs"),
         ),
         Component(
             kind="explainer",

@@ -35,7 +35,7 @@ class LanguageModel(ABC):
         """What determines the replies: provider, model, revision, dtype. Never a key, never a path.
 
         `provider` and `model`, with `server` where it is not the provider's own, name what is priced and
-        what is limited together. The providers `local`, `vllm` and `scripted` run in this process.
+        what is limited together. The providers `local`, `vllm`, `scripted` and `oracle` run in this process.
 
         Cheap: loads no weights, opens no connection.
         """

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from neurogloss.records.requests import Usage
 
-_IN_PROCESS = frozenset({"local", "vllm", "scripted"})
+_IN_PROCESS = frozenset({"local", "vllm", "scripted", "oracle"})
 
 _MILLION = 1_000_000
 

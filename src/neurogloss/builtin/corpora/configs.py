@@ -16,6 +16,27 @@ class BundledConfig:
     """Read only these, such as `[news, recipes]`; all if null."""
 
 
+@dataclass
+class SyntheticCorpusConfig:
+    """Generated documents in which every unit of the synthetic subject fires."""
+
+    n_documents: int = 1400
+    """How many; with the default, every unit that can fire does so in at least 20 documents of each split."""
+    seed: int = 0
+    """Of what they say."""
+    puzzles: str | None = None
+    """A file of puzzles, whose sentences become the documents; nothing is generated then."""
+
+    def check(self) -> None:
+        """Refuses a number of documents below 1.
+
+        Raises:
+            ConfigError: Names the field.
+        """
+        if self.n_documents < 1:
+            raise ConfigError(f"n_documents is {self.n_documents}.", remedy="Give at least 1.")
+
+
 class SplitOn(Enum):
     """Where a text file is cut into documents."""
 

@@ -1,1 +1,1 @@
-"""Language models that need no model: the scripted one."""
+"""Language models that need no model: the scripted one and the oracle."""

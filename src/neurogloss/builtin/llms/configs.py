@@ -48,3 +48,13 @@ class ScriptedConfig:
         unknown = sorted(set(self.provides or ()) - set(known))
         if unknown:
             raise ConfigError(f"provides holds {', '.join(unknown)}.", known=f"Capabilities are {', '.join(known)}.")
+
+
+@dataclass
+class OracleConfig:
+    """Exact answers about the synthetic subject's units; no model."""
+
+    units: str | None = None
+    """The file of units that it knows, as in `subject.units`; the built-in units if null."""
+    random: bool = False
+    """Answer everything by chance: the floor."""

@@ -10,6 +10,6 @@ class SyntheticConfig:
     """A subject without a model, whose units follow written rules."""
 
     units: str | None = None
-    """A JSON file of units with their rules; the built-in units if null."""
+    """A YAML or JSON file of units with their rules, or of puzzles; the built-in units if null."""
     bos: bool = False
     """Whether every sequence begins with a BOS token."""
