@@ -175,6 +175,34 @@ def test_a_prompt_counts_by_its_contents(tmp_path: Path, some_registry: Registry
     assert written("a.jinja", "say") != written("b.jinja", "tell")
 
 
+def test_a_file_of_a_part_counts_by_its_contents(tmp_path: Path, some_registry: Registry) -> None:
+    def written(name: str, text: str) -> dict[str, Any]:
+        path = tmp_path / name
+        path.write_text(f"layers.0.mlp/0: {text}", encoding="utf-8")
+        of = f"explainer.of=[{{component: written, file: {path}}}]"
+        return determining(_settings(some_registry, "explainer=wrapper", of))
+
+    assert written("a.yaml", "cats") == written("b.yaml", "cats")
+    assert written("a.yaml", "cats") != written("b.yaml", "dogs")
+    with pytest.raises(ConfigError, match=r"explainer\.file: there is no file nowhere\.yaml"):
+        _settings(some_registry, "explainer=written", "explainer.file=nowhere.yaml")
+
+
+def test_what_a_unit_writes_is_asked_of_subjects_that_can_tell(some_registry: Registry) -> None:
+    with pytest.raises(ConfigError, match="requires output_weights") as caught:
+        _settings(some_registry, "explainer=activations_and_logits")
+    assert "max_activating" in caught.value.remedy
+
+
+def test_the_floor_of_another_unit_has_the_runs_own_explainer(some_registry: Registry) -> None:
+    settings = _settings(some_registry, "floor=[other_unit]", "explainer=max_activating", "explainer.n_records=3")
+    explainer, simulator = settings.floors["other_unit"]
+    of = explainer.parts["of"]
+    assert not isinstance(of, tuple)
+    assert (of.component.name, of.config.n_records) == ("max_activating", 3)
+    assert simulator.component.name == "logprob"
+
+
 def test_the_plain_config_is_plain(some_registry: Registry) -> None:
     settings = _settings(some_registry)
     assert settings.plain["simulator"]["calibration"] == "none"

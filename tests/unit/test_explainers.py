@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 
+from neurogloss.builtin.explainers.asking import read_gloss, text_of
 from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
 from neurogloss.builtin.explainers.random_text import GLOSSES, RandomTextExplainer
-from neurogloss.builtin.explainers.token_activation import ShownUnit, TokenActivationExplainer, read_reply
+from neurogloss.builtin.explainers.token_activation import ShownUnit, TokenActivationExplainer
 from neurogloss.builtin.explainers.token_table import TokenTableExplainer
 from neurogloss.errors import ConfigError, LanguageModelError, TransientError
 from neurogloss.interfaces.language_model import LanguageModel
@@ -162,20 +163,20 @@ async def test_a_temperature_that_is_set_is_kept() -> None:
     ],
 )
 def test_the_gloss_is_found_in_the_reply(reply: str, gloss: str) -> None:
-    assert read_reply((Completion(reply),), OPENING) == gloss
+    assert read_gloss(reply, OPENING) == gloss
 
 
 @pytest.mark.parametrize(
     "reply", ["", " \n\t", "...", "10 0 0", "#!", OPENING, f"{OPENING} {OPENING}", '""', "the the the the the", "Ok:"]
 )
 def test_a_reply_that_says_nothing_is_unparsable(reply: str) -> None:
-    outcome = read_reply((Completion(reply),), OPENING)
+    outcome = read_gloss(reply, OPENING)
     assert isinstance(outcome, Failure)
     assert outcome.reason is Reason.UNPARSABLE
 
 
 def test_no_completion_is_unparsable_and_a_refusal_is_a_refusal() -> None:
-    nothing, refused = read_reply((), OPENING), read_reply((Completion("I cannot", "refusal"),), OPENING)
+    nothing, refused = read_gloss(str(text_of(())), OPENING), text_of((Completion("I cannot", "refusal"),))
     assert isinstance(nothing, Failure)
     assert nothing.reason is Reason.UNPARSABLE
     assert isinstance(refused, Failure)

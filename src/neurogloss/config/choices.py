@@ -15,6 +15,9 @@ from neurogloss.errors import ConfigError
 from neurogloss.plugin.component import Component
 from neurogloss.plugin.registry import Registry
 
+FILES = ("prompt", "file")
+"""Fields of any component that hold the path of a file, which counts by its contents."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -73,9 +76,10 @@ def choice_of(kind: str, key: str, values: Any, registry: Registry) -> Choice:
             remedy=f"Choose one: {option}=NAME",
         )
     component = registry.get(kind, values["component"])
-    prompt = values.get("prompt")
-    if isinstance(prompt, str) and prompt != MISSING and not Path(prompt).is_file():
-        raise ConfigError(f"{key}.prompt: there is no file {prompt}.", remedy="Give the path of a template, or null.")
+    for name in FILES:
+        path = values.get(name)
+        if isinstance(path, str) and path != MISSING and not Path(path).expanduser().is_file():
+            raise ConfigError(f"{key}.{name}: there is no file {path}.", remedy="Give the path of one, or null.")
     config = given(component.config, {name: value for name, value in values.items() if name != "component"}, key)
     parts = {
         name: _part_of(part_kind, f"{key}.{name}", getattr(config, name), registry)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurogloss.config.arms import check_readable, fitting_floors
-from neurogloss.config.choices import Choice, choice_of
+from neurogloss.config.choices import FILES, Choice, choice_of
 from neurogloss.config.conversion import given
 from neurogloss.config.price_tables import load_prices
 from neurogloss.config.schema import MISSING, ROLES, CollectionConfig, FloorConfig, RunConfig, ScoredSplit
@@ -170,7 +170,7 @@ def determining(settings: Settings) -> dict[str, Any]:
     Left out are where results go (store, report, any field `log`), how the work is spread (executor,
     any field `batch_size`, `max_table_bytes`), how and at what cost language models are reached (budget,
     limits, prices, ledger, any field `batch`, `batch_wait` or that ends in `_env`) and whether failures are
-    asked again. A prompt's file (any field `prompt`) counts by its contents, not by its path.
+    asked again. A file (any field `prompt` or `file`) counts by its contents, not by its path.
     """
     plain = {name: value for name, value in settings.plain.items() if name not in _NOT_DETERMINING}
     return {name: _determining(value) for name, value in plain.items()}
@@ -278,11 +278,13 @@ def _described(settings: Settings, root: RunConfig) -> dict[str, Any]:
 
 
 def _determining(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_determining(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: hashlib.sha256(Path(item).read_bytes()).hexdigest()
-        if name == "prompt" and isinstance(item, str)
+        name: hashlib.sha256(Path(item).expanduser().read_bytes()).hexdigest()
+        if name in FILES and isinstance(item, str)
         else _determining(item)
         for name, item in value.items()
         if name not in _SAME_RESULT and not name.endswith("_env")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,8 @@ class Provenance:
     seed: int = 0
     sample: int = 0
     """Which of the explainer's samples this is."""
+    about: str = ""
+    """The unit that it was written of, where that is another than the one it is given to."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ class ProseExplanation(Explanation):
 
     def summary(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class ConceptsExplanation(ProseExplanation):
+    """Several concepts on each of which the unit fires; the text joins them, so that all that read prose read it."""
+
+    concepts: tuple[str, ...] = ()
+    """Each in words, the most important first."""
+
+    @classmethod
+    def of(cls, provenance: Provenance, concepts: Sequence[str]) -> ConceptsExplanation:
+        """The explanation with the text that joins its concepts."""
+        return cls(provenance, "; or ".join(concepts), tuple(concepts))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,8 @@ class Reason(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     """The call itself failed, after all attempts."""
+    NOT_WRITTEN = "not_written"
+    """An explanation was to be taken from what a person wrote, and nobody wrote one."""
     MISMATCHED = "mismatched"
     """The explanation is of a type that this component does not read."""
 

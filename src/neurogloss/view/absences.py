@@ -16,6 +16,7 @@ _WORDS = {
     Reason.UNPARSABLE: ("unparsable", "The language model's answer could not be read."),
     Reason.REFUSED: ("refused", "The language model refused to answer."),
     Reason.FAILED: ("failed", "The call failed, after all attempts."),
+    Reason.NOT_WRITTEN: ("not written", "Nobody has written an explanation of this unit."),
     Reason.MISMATCHED: ("mismatched", "The component does not read this type of explanation."),
 }
 

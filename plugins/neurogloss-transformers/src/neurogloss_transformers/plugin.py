@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurogloss import Component, hookimpl
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE
+from neurogloss.interfaces.output_weights import OUTPUT_WEIGHTS
 from neurogloss_transformers.configs import LocalModelConfig, TransformersSubjectConfig
 
 _INSTALL = "pip install neurogloss-transformers"
@@ -19,6 +20,7 @@ def neurogloss_register_components() -> list[Component]:
             TransformersSubjectConfig,
             "neurogloss_transformers.subject:TransformersSubject",
             summary="any Hugging Face causal model: hub id, local folder or GGUF file; its MLP neurons",
+            provides=(OUTPUT_WEIGHTS,),
             install_hint=_INSTALL,
         ),
         Component(

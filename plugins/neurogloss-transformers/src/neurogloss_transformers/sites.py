@@ -48,7 +48,7 @@ def find_mlp_sites(model: PreTrainedModel, site_paths: Sequence[str] = ()) -> tu
 
 def _detected(model: PreTrainedModel) -> Iterator[tuple[int, nn.Module, int]]:
     hidden = int(model.config.get_text_config().hidden_size)
-    for layer, block in enumerate(_blocks(model)):
+    for layer, block in enumerate(blocks(model)):
         projection = _projection(block, hidden)
         experts = any("expert" in name for name, _ in block.named_modules())
         if experts or projection is None:
@@ -61,7 +61,12 @@ def _detected(model: PreTrainedModel) -> Iterator[tuple[int, nn.Module, int]]:
         yield layer, *projection
 
 
-def _blocks(model: PreTrainedModel) -> nn.ModuleList:
+def blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """The layers of a model: the longest outermost `ModuleList` of the decoder.
+
+    Raises:
+        SubjectError: There is none.
+    """
     decoder: nn.Module = model.get_decoder()
     lists = {name: module for name, module in decoder.named_modules() if isinstance(module, nn.ModuleList)}
     outermost = [module for name, module in lists.items() if not any(name.startswith(f"{other}.") for other in lists)]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurogloss.errors import SubjectError
+from neurogloss.interfaces.output_weights import OutputTokens, OutputWeights
 from neurogloss.interfaces.subject import SubjectModel
 from neurogloss.records.documents import Document
 from neurogloss.records.tokens import Batch, Tokenized
-from neurogloss.records.units import Site
+from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import TransformersSubjectConfig
 from neurogloss_transformers.loading import empty_model, load_model, load_tokenizer, model_identity
 from neurogloss_transformers.tokenizing import DocumentTokenizer
@@ -24,12 +25,14 @@ if TYPE_CHECKING:  # a run that is whole already must not wait for torch
     from torch import nn
     from transformers import PreTrainedModel
 
+    from neurogloss_transformers.output_side import OutputSide
+
 
 class _AllRead(Exception):
     """Ends a forward pass once every wanted site was read."""
 
 
-class TransformersSubject(SubjectModel):
+class TransformersSubject(SubjectModel, OutputWeights):
     """A causal model whose units are its MLP neurons, at the sites `layers.N.mlp`.
 
     An activation is the input of the MLP's output projection: what comes after the nonlinearity,
@@ -75,6 +78,30 @@ class TransformersSubject(SubjectModel):
             read = self._run(batch, wanted)
             return {name: read[name].to("cpu", torch.float32).numpy() for name in wanted}
 
+    def output_directions(self, site: str, indices: np.ndarray) -> np.ndarray:
+        import torch
+
+        self._check(site, indices)
+        with torch.inference_mode():
+            return self._output.directions(self._projections[site], indices).cpu().numpy()
+
+    def output_tokens(self, unit: UnitId, n: int) -> OutputTokens:
+        import torch
+
+        indices = np.array([unit.index])
+        self._check(unit.site, indices)
+        with torch.inference_mode():
+            direction = self._output.directions(self._projections[unit.site], indices)[0]
+            logits = unit.sign * self._output.logits(direction).cpu().numpy()
+        texts = self._documents.texts()
+        ids = np.array([i for i in sorted(texts) if i < len(logits)])
+        falling = ids[np.argsort(-logits[ids], kind="stable")]
+        rising = ids[np.argsort(logits[ids], kind="stable")]
+        promoted, suppressed = (
+            tuple((texts[int(i)], float(logits[i])) for i in ranked[:n]) for ranked in (falling, rising)
+        )
+        return OutputTokens(promoted, suppressed)
+
     def _run(self, batch: Batch, wanted: Mapping[str, np.ndarray]) -> Mapping[str, torch.Tensor]:
         import torch
 
@@ -114,6 +141,12 @@ class TransformersSubject(SubjectModel):
     @cached_property
     def _model(self) -> PreTrainedModel:
         return load_model(self._config)
+
+    @cached_property
+    def _output(self) -> OutputSide:
+        from neurogloss_transformers.output_side import OutputSide
+
+        return OutputSide(self._model)
 
     @cached_property
     def _sites(self) -> dict[str, Site]:

@@ -47,6 +47,7 @@ class DocumentTokenizer:
         self._encoder.post_processor = None
         self._encoder.no_truncation()
         self._encoder.no_padding()
+        self._texts: dict[int, str] | None = None
         self._special = {
             **{int(i): str(tokenizer.convert_ids_to_tokens(i)) for i in tokenizer.all_special_ids},
             **{i: token.content for i, token in tokenizer.added_tokens_decoder.items() if token.special},
@@ -75,6 +76,13 @@ class DocumentTokenizer:
                 special |= ~_within(spans, chat.contents)
             tokenized.append(Tokenized(text, np.array(encoding.ids, dtype=np.int64), spans, special))
         return tokenized
+
+    def texts(self) -> dict[int, str]:
+        """The text of every token of the vocabulary, by id; parts of a character are shown as U+FFFD."""
+        if self._texts is None:
+            ids = sorted(self._tokenizer.get_vocab().values())
+            self._texts = dict(zip(ids, self._tokenizer.batch_decode([[i] for i in ids]), strict=True))
+        return self._texts
 
     def _chat(self, document: Document) -> RenderedChat | None:
         if not document.messages:

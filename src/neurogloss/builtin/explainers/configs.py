@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
 
 from neurogloss.errors import ConfigError
 
 
+def at_least(config: Any, low: float, *names: str) -> None:
+    """Raises `ConfigError` where a field is below `low`; null passes."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < low:
+            raise ConfigError(f"{name} is {value}.", known=f"{name} is at least {low:g}.")
+
+
 @dataclass
-class TokenActivationConfig:
-    """Prose from tokens shown with their levels."""
+class ListingConfig:
+    """The tokens with the highest mean activation over the explain split, shown beside what else is shown."""
+
+    tokens: int = 0
+    """How many tokens to list; 0 lists none."""
+    min_count: int = 1
+    """Tokens seen less often than this are not listed."""
+    context: int = 0
+    """Tokens to show before and after each listed token, from the unit's records; 0 shows none."""
+    exceptions: int = 0
+    """How many tokens to list that look like a listed one and do not fire."""
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a value out of range."""
+        at_least(self, 0, "tokens", "context", "exceptions")
+        at_least(self, 1, "min_count")
+
+
+@dataclass
+class AskingConfig:
+    """What is common to explainers that are one prompt."""
+
+    template: ClassVar[str]
+    """The name of the built-in prompt, which is the explainer's own."""
 
     prompt: str | None = None
     """File with the prompt's template; null takes the built-in one."""
-    examples: int | None = None
-    """Few-shot examples to show before the unit; null shows all. A model of a hundred million parameters
-    answers with the last example, so 0 suits it."""
     n_records: int = 5
     """Top records to show."""
     min_records: int = 1
     """With fewer firing records than this the unit is not explained."""
     window: int | None = None
     """Show only this many tokens around each record's maximum; null shows whole records."""
-    repeat_below: float = 0.2
-    """Non-zero tokens are repeated under the records when their share is below this."""
     samples: int = 1
     """Explanations to draw."""
     temperature: float | None = None
@@ -32,23 +59,168 @@ class TokenActivationConfig:
     """Longest reply, in the language model's tokens."""
     seed: int = 0
     """Of the first sample; each further sample adds 1."""
+    listing: ListingConfig = field(default_factory=ListingConfig)
+    """Tokens by mean activation, to show besides."""
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
         from neurogloss.builtin.prompts.rendering import Prompt
 
-        Prompt("token_activation", self.prompt)
-        for name in ("n_records", "min_records", "samples", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}.", known=f"{name} is at least 1.")
-        if self.examples is not None and self.examples < 0:
-            raise ConfigError(f"examples is {self.examples}.", known="examples is null or at least 0.")
-        if self.window is not None and self.window < 1:
-            raise ConfigError(f"window is {self.window}.", known="window is null or at least 1.")
+        Prompt(self.template, self.prompt)
+        at_least(self, 1, "n_records", "min_records", "window", "samples", "max_tokens")
+        at_least(self, 0, "temperature")
+
+
+@dataclass
+class TokenActivationConfig(AskingConfig):
+    """Prose from tokens shown with their levels."""
+
+    template: ClassVar[str] = "token_activation"
+
+    examples: int | None = None
+    """Few-shot examples to show before the unit; null shows all. A model of a hundred million parameters
+    answers with the last example, so 0 suits it."""
+    repeat_below: float = 0.2
+    """Non-zero tokens are repeated under the records when their share is below this."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        at_least(self, 0, "examples")
         if not 0 <= self.repeat_below <= 1:
             raise ConfigError(f"repeat_below is {self.repeat_below}.", known="repeat_below is a share from 0 to 1.")
-        if self.temperature is not None and self.temperature < 0:
-            raise ConfigError(f"temperature is {self.temperature}.", known="temperature is null or at least 0.")
+
+
+@dataclass
+class MarkingConfig(AskingConfig):
+    """What is common to explainers that show texts with the firing tokens marked."""
+
+    mark_from: int = 3
+    """Tokens from this level on are marked; the highest value that is shown has level 10."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        if not 1 <= self.mark_from <= 10:
+            raise ConfigError(f"mark_from is {self.mark_from}.", known="mark_from is a level from 1 to 10.")
+
+
+@dataclass
+class MaxActivatingConfig(MarkingConfig):
+    """Prose from texts in which the firing tokens are marked."""
+
+    template: ClassVar[str] = "max_activating"
+
+    n_records: int = 10
+    """Top records to show."""
+    window: int | None = 32
+    """Show only this many tokens around each record's maximum; null shows whole records."""
+    numbers: bool = False
+    """Whether the levels of the marked tokens stand under each text."""
+    reasoning: int = 0
+    """Tokens, beyond `max_tokens`, for thinking aloud before the answer; 0 asks for the answer alone."""
+    examples: int | None = None
+    """Few-shot examples to show before the unit; null shows all. None is shown where the model thinks aloud."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        at_least(self, 0, "reasoning", "examples")
+
+
+@dataclass
+class TokenListConfig(AskingConfig):
+    """Prose from the tokens with the highest mean activation, without the texts."""
+
+    template: ClassVar[str] = "token_list"
+
+    listing: ListingConfig = field(default_factory=lambda: ListingConfig(tokens=30))
+    """Which tokens are listed, and with what."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        at_least(self.listing, 1, "tokens")
+
+
+@dataclass
+class ConceptsConfig(MarkingConfig):
+    """Several concepts, for a unit that responds to several."""
+
+    template: ClassVar[str] = "concepts"
+
+    n_records: int = 10
+    """Top records to show."""
+    n_lower: int = 10
+    """Importance-weighted records to show besides: further concepts may fire less. Each record is shown once."""
+    window: int | None = 32
+    """Show only this many tokens around each record's maximum; null shows whole records."""
+    max_concepts: int = 3
+    """Most concepts to name."""
+    max_tokens: int = 200
+    """Longest reply, in the language model's tokens."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        at_least(self, 0, "n_lower")
+        at_least(self, 1, "max_concepts")
+
+
+@dataclass
+class ContrastiveConfig(MarkingConfig):
+    """Prose from texts on which the unit fires, against texts on which it does not."""
+
+    template: ClassVar[str] = "contrastive"
+
+    n_records: int = 8
+    """Top records to show."""
+    window: int | None = 32
+    """Show only this many tokens around each record's maximum; null shows whole records."""
+    negatives: Any = "neighbours"
+    """Where the texts come from on which the unit does not fire."""
+    n_negatives: int = 8
+    """How many of them to show."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        at_least(self, 1, "n_negatives")
+
+
+@dataclass
+class SummaryConfig(AskingConfig):
+    """Prose from a short prompt: plain texts, and under each what fires in it."""
+
+    template: ClassVar[str] = "summary"
+
+    list_from: int = 1
+    """Tokens from this level on are listed; the highest value that is shown has level 10."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        if not 1 <= self.list_from <= 10:
+            raise ConfigError(f"list_from is {self.list_from}.", known="list_from is a level from 1 to 10.")
+
+
+@dataclass
+class ActivationsAndLogitsConfig(MarkingConfig):
+    """Prose from what a unit reads and what it writes."""
+
+    template: ClassVar[str] = "activations_and_logits"
+
+    n_records: int = 10
+    """Top records to show."""
+    window: int | None = 16
+    """Show only this many tokens around each record's maximum; null shows whole records."""
+    logits: int = 10
+    """How many output tokens to show that the unit promotes, and as many that it suppresses."""
+
+    def check(self) -> None:
+        """See `AskingConfig.check`."""
+        super().check()
+        at_least(self, 1, "logits")
 
 
 @dataclass
@@ -60,8 +232,7 @@ class TokenTableConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range."""
-        if self.min_count < 1:
-            raise ConfigError(f"min_count is {self.min_count}.", known="min_count is at least 1.")
+        at_least(self, 1, "min_count")
 
 
 @dataclass
@@ -70,3 +241,56 @@ class RandomTextConfig:
 
     seed: int = 0
     """Another seed gives the units other glosses."""
+
+
+@dataclass
+class WrittenConfig:
+    """What a person wrote: one text for every unit, or a file with a text for each."""
+
+    text: str | None = None
+    """The text."""
+    file: str | None = None
+    """A YAML or JSON file that maps units to texts: `layers.5.mlp/12: names of ships`."""
+
+    def check(self) -> None:
+        """Raises `ConfigError` unless there is exactly one of text and file, and the file can be read."""
+        from neurogloss.builtin.explainers.written import read_texts
+
+        if (self.text is None) == (self.file is None):
+            raise ConfigError(
+                f"text and file are {'both' if self.text is not None else 'neither'} given.",
+                remedy="Give one: explainer.text='...' or explainer.file=FILE",
+            )
+        if self.text is not None and not self.text.strip():
+            raise ConfigError("text is empty.")
+        if self.file is not None:
+            read_texts(self.file)
+
+
+class Which(Enum):
+    """Which other unit."""
+
+    SEEDED = "seeded"
+    """The one with the smallest seeded hash."""
+    FARTHEST = "farthest"
+    """The one whose values are least like the unit's."""
+    NEAREST = "nearest"
+    """The one whose values are most like the unit's: the hardest of these nulls."""
+
+
+@dataclass
+class OtherUnitConfig:
+    """A null: the gloss of another unit."""
+
+    of: Any = "token_activation"
+    """The explainer that is shown the other unit."""
+    which: Which = Which.SEEDED
+    """`seeded`, `farthest` or `nearest`."""
+    among: int = 100
+    """The other unit is one of this many units of the collection, those most like the unit."""
+    seed: int = 0
+    """Another seed gives other units."""
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a value out of range."""
+        at_least(self, 1, "among")

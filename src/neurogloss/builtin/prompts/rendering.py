@@ -3,7 +3,7 @@
 A template is Jinja; `{% call system() %} ... {% endcall %}`, `user` and `assistant` each add a turn.
 Turns are calls and never marks in the text, so no text from a corpus can open one. A last turn of
 the assistant's is the opening of the reply. What a template may use is what the built-in template
-of the same name uses.
+of the same name uses. Macros come from `showing.jinja`, which any template may import.
 """
 
 from __future__ import annotations
@@ -16,16 +16,27 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
-from jinja2.meta import find_undeclared_variables
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateSyntaxError, nodes
+from jinja2.meta import find_referenced_templates, find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
 from neurogloss.builtin.prompts.examples import EXAMPLES_TEXT, as_json
 from neurogloss.errors import ConfigError
 from neurogloss.records.documents import Message, Role
 
+
+def _builtin(name: str) -> str | None:
+    file = resources.files(__package__) / name
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 _ENVIRONMENT = SandboxedEnvironment(
-    undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
+    loader=FunctionLoader(_builtin),
+    undefined=StrictUndefined,
+    autoescape=False,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=False,
 )
 _ENVIRONMENT.filters["json"] = as_json
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -69,8 +80,6 @@ class Prompt:
         builtin = (resources.files(__package__) / f"{name}.jinja").read_text(encoding="utf-8")
         self._file = path or f"{name}.jinja"
         source = builtin if path is None else _read(path)
-        self.prompt_hash = hashlib.sha256((source + EXAMPLES_TEXT).encode()).hexdigest()
-        """SHA-256 of the template and of the few-shot examples."""
         try:
             tree = _ENVIRONMENT.parse(source)
             code = _ENVIRONMENT.compile(source, filename=self._file)
@@ -80,6 +89,9 @@ class Prompt:
         for unknown in sorted(find_undeclared_variables(tree) - known):
             line = next((n.lineno for n in tree.find_all(nodes.Name) if n.name == unknown), 1)
             raise self._error(line, f"unknown variable {unknown!r}", f"Known are: {', '.join(sorted(known))}.")
+        hashed = source + EXAMPLES_TEXT + "".join(map(self._imported, find_referenced_templates(tree)))
+        self.prompt_hash = hashlib.sha256(hashed.encode()).hexdigest()
+        """SHA-256 of the template, of what it imports, and of the few-shot examples."""
         self._template = Template.from_code(_ENVIRONMENT, code, {})
 
     def render(self, **variables: Any) -> Conversation:
@@ -107,6 +119,12 @@ class Prompt:
         if messages[-1].role == "assistant":
             return Conversation(tuple(messages[:-1]), messages[-1].content)
         return Conversation(tuple(messages))
+
+    def _imported(self, name: str | None) -> str:
+        text = _builtin(name) if name else None
+        if text is None:
+            raise self._error(1, f"it imports {name!r}, which is not there", "showing.jinja can be imported.")
+        return text
 
     def _line_of(self, error: Exception) -> int:
         line, trace = 1, error.__traceback__

@@ -1,0 +1,36 @@
+"""Prose from texts on which a unit fires, against texts on which it does not."""
+
+from __future__ import annotations
+
+from neurogloss.builtin.explainers.asking import AskingExplainer
+from neurogloss.builtin.explainers.configs import ContrastiveConfig
+from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
+from neurogloss.builtin.prompts.rendering import Conversation
+from neurogloss.interfaces.language_model import LanguageModel
+from neurogloss.interfaces.negatives import Negatives
+from neurogloss.records.failures import Failure, Reason
+from neurogloss.records.unit_records import SplitView
+
+
+class ContrastiveExplainer(AskingExplainer[ContrastiveConfig]):
+    """Asks what texts on which the unit fires have and similar texts on which it does not fire lack."""
+
+    def __init__(self, config: ContrastiveConfig, llm: LanguageModel, negatives: Negatives) -> None:
+        super().__init__(config, llm)
+        self._negatives = negatives
+
+    def conversation(self, view: SplitView) -> Conversation | Failure:
+        """The prompt that shows a unit's top records and its negatives."""
+        config = self._config
+        negatives = self._negatives.records(view, config.n_negatives)
+        if not negatives:
+            return Failure(Reason.TOO_FEW_RECORDS, f"no negatives in the {view.split} split")
+        own = passages(view.records.top[: config.n_records], config.window)
+        others = passages(negatives, config.window)
+        marks = Marks.absent_from(map(plain, [*own, *others]))
+        return self._prompt.render(
+            passages=[marked(passage, config.mark_from, marks) for passage in own],
+            negatives=[plain(passage).strip() for passage in others],
+            marks=marks,
+            listing=self.listing(view),
+        )
