@@ -8,6 +8,7 @@ from neurogloss.builtin.explainers.configs import (
     ActivationsAndLogitsConfig,
     ConceptsConfig,
     ContrastiveConfig,
+    ExecutableConfig,
     MaxActivatingConfig,
     OtherUnitConfig,
     RandomTextConfig,
@@ -20,7 +21,7 @@ from neurogloss.builtin.explainers.configs import (
 from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
 from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
-from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
+from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, RulesConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.plugin.component import Component
 from neurogloss.plugin.hookspecs import hookimpl
@@ -172,6 +173,14 @@ def neurogloss_register_components() -> list[Component]:
         ),
         Component(
             kind="explainer",
+            name="executable",
+            config=ExecutableConfig,
+            factory="neurogloss.builtin.explainers.executable:ExecutableExplainer",
+            summary="a short list of rules on tokens and what stands before them, learned without a language model",
+            explanations=("RulesExplanation",),
+        ),
+        Component(
+            kind="explainer",
             name="random_text",
             config=RandomTextConfig,
             factory="neurogloss.builtin.explainers.random_text:RandomTextExplainer",
@@ -205,6 +214,14 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.simulators.table:TableSimulator",
             summary="activations looked up in a token table",
             explanations=("TokenTableExplanation",),
+        ),
+        Component(
+            kind="simulator",
+            name="rules",
+            config=RulesConfig,
+            factory="neurogloss.builtin.simulators.rules:RulesSimulator",
+            summary="activations from the rules of an executable explanation, run on the tokens' texts",
+            explanations=("RulesExplanation",),
         ),
         Component(
             kind="scorer",

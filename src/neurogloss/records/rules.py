@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,9 +52,9 @@ class TokenTest:
     spaced: bool | None = None
     """Whether white space comes first."""
     prefix: str = ""
-    """How the word begins, in lower case; the word is longer."""
+    """How the word begins, in lower case."""
     suffix: str = ""
-    """How the word ends, in lower case; the word is longer."""
+    """How the word ends, in lower case."""
     length: int | None = None
     """Characters in the word."""
     start: bool = False
@@ -70,8 +71,8 @@ class TokenTest:
             and (not self.words or lower in self.words)
             and (not self.shape or shape(word) == self.shape)
             and (self.spaced is None or text[:1].isspace() == self.spaced)
-            and (not self.prefix or (lower.startswith(self.prefix) and len(lower) > len(self.prefix)))
-            and (not self.suffix or (lower.endswith(self.suffix) and len(lower) > len(self.suffix)))
+            and lower.startswith(self.prefix)
+            and lower.endswith(self.suffix)
             and (self.length is None or len(word) == self.length)
         )
 
@@ -132,15 +133,19 @@ class RulesExplanation(Explanation):
         """All of it, a rule a line."""
         return "\n".join([f"{self.base:.3g} everywhere", *map(str, self.rules)])
 
-    def predict(self, texts: Sequence[str]) -> list[float]:
-        """The activation at each token [pos] of a text that is given as the texts of its tokens."""
+    def predict(self, texts: Sequence[str | None]) -> list[float]:
+        """The activation at each token [pos].
+
+        Args:
+            texts: The tokens' texts; `None` stands for a special token, gets NaN, and begins a text.
+        """
         tests = {test for rule in self.rules for test in (rule.token, *rule.before)}
         reach = max((len(rule.before) for rule in self.rules), default=0)
         padded = [*[None] * reach, *texts]
         holds = {test: [test.holds(text) for text in padded] for test in tests}
         values = []
         for place in range(reach, len(padded)):
-            value = self.base
+            value = self.base if padded[place] is not None else math.nan
             for rule in self.rules:
                 if holds[rule.token][place] and all(
                     holds[test][place - 1 - i] for i, test in enumerate(rule.before)

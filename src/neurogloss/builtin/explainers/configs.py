@@ -236,6 +236,26 @@ class TokenTableConfig:
 
 
 @dataclass
+class ExecutableConfig:
+    """Rules on tokens and what stands before them, learned from the records alone."""
+
+    max_rules: int = 20
+    """The most rules a unit gets."""
+    max_tokens: int = 12
+    """The most tokens or words that one rule may list."""
+    context: int = 2
+    """How many tokens before a token its rules may look at."""
+    penalty: float = 4.0
+    """A rule, and each thing it names, must lower the sum of squared errors by this many times the variance
+    among equal tokens. Units without any such variance are fitted exactly, whatever it is."""
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a value out of range."""
+        at_least(self, 1, "max_rules", "max_tokens")
+        at_least(self, 0, "context", "penalty")
+
+
+@dataclass
 class RandomTextConfig:
     """A null: a gloss that has nothing to do with the unit."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,26 +57,27 @@ def evidence_of(view: SplitView, context: int) -> Evidence:
         view: Of the explain split.
         context: How many tokens before each are kept.
     """
-    numbers: dict[str, int] = {}
+    means = view.token_means
+    vocabulary = [view.token_text(token_id) for token_id in means.token_ids.tolist()] if means is not None else []
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(vocabulary))}
     kept = view.records
     records = {
         record.sequence.id: record
         for group in (kept.random, kept.top, *kept.quantile.values(), kept.importance)
         for record in group
     }
-    rows = [_rows(record, context, numbers) for record in records.values()]
-    token, before, values, ids = (np.concatenate(column) for column in zip(*rows, strict=True)) if rows else _no_rows(context)
-    counts = np.ones(len(token))
+    rows = [_no_rows(context), *(_rows(record, context, numbers) for record in records.values())]
+    token, before, values, ids = (np.concatenate(column) for column in zip(*rows, strict=True))
     n_seen = len(token)
-    if (means := view.token_means) is not None and len(means.token_ids):
-        place = np.searchsorted(means.token_ids, ids).clip(max=len(means.token_ids) - 1)
+    counts = np.ones(n_seen)
+    if vocabulary and means is not None:
+        size = len(vocabulary)
+        place = np.searchsorted(means.token_ids, ids).clip(max=size - 1)
         known = means.token_ids[place] == ids
-        size = len(means.token_ids)
         left = means.counts - np.bincount(place[known], minlength=size)
         sums = means.sums - np.bincount(place[known], values[known], size)
         rest = np.flatnonzero(left > 0)
-        texts = [view.token_text(int(means.token_ids[i])) for i in rest]
-        token = np.concatenate([token, [numbers.setdefault(text, len(numbers)) for text in texts]]).astype(np.int64)
+        token = np.concatenate([token, [numbers[vocabulary[i]] for i in rest]]).astype(np.int64)
         before = np.concatenate([before, np.full((len(rest), context), UNKNOWN)])
         values = np.concatenate([values, sums[rest] / left[rest]])
         counts = np.concatenate([counts, left[rest]])

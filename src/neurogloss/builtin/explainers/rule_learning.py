@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neurogloss.builtin.explainers.rule_evidence import START, UNKNOWN, Evidence
-from neurogloss.builtin.explainers.token_tests import Found, TokenTests
+from neurogloss.builtin.explainers.token_tests import Found, token_tests
 from neurogloss.records.rules import Rule, TokenTest
 
 _REFINED = 4
 """Rules that are looked at for a narrower one in their place; those with most error left."""
-_EXACT = 1e-10
-"""A share of the variance that is rounding error."""
+_LEAST_NOISE = 1e-6
+"""A share of the variance: noise below this counts as this, so that of equal rules the shortest is taken."""
+_NOTHING = 1e-6
+"""A share of the largest value: effects below this are rounding error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class RuleLearner:
         self._evidence = evidence
         self._max_rules = max_rules
         self._penalty = penalty
-        self._tests = TokenTests(evidence.texts, max_tokens)
+        self._tests = token_tests(evidence.texts, max_tokens)
         self._size = len(evidence.texts) + 1
         # What stands before, as an index whose last entry is the start; unknown is never looked at.
         self._before = np.where(evidence.before == START, self._size - 1, evidence.before)
@@ -50,20 +52,24 @@ class RuleLearner:
         """The base and the rules, in the order in which they were found."""
         evidence = self._evidence
         chosen: list[_Candidate] = []
-        effects = self._fitted(chosen, evidence.counts)
         counts = evidence.counts
-        enough = _EXACT * float(counts @ (evidence.values - effects[0]) ** 2)
+        effects = self._fitted(chosen, counts)
+        least = _LEAST_NOISE * float(counts @ (evidence.values - effects[0]) ** 2) / max(1.0, counts.sum())
         while len(chosen) < self._max_rules:
             residuals = evidence.values - self._predicted(chosen, effects)
             noise = evidence.noise(residuals)
             counts = self._weights(chosen, effects, noise)
-            best = max(self._candidates(chosen, residuals, counts, self._penalty * noise), key=lambda c: c.gain, default=None)
-            if best is None or best.gain <= enough:
+            price = self._penalty * max(noise, least)
+            best = max(self._candidates(chosen, residuals, counts, price), key=lambda c: c.gain, default=None)
+            if best is None or best.gain <= 0:
                 break
             chosen.append(best)
-            effects = self._fitted(chosen, counts)
-        rules = tuple(replace(c.rule, effect=float(e)) for c, e in zip(chosen, effects[1:], strict=True))
-        return float(effects[0]), rules
+            # How much the means without surroundings count depends on the effects, and the other way round.
+            effects = self._fitted(chosen, self._weights(chosen, self._fitted(chosen, counts), noise))
+        nothing = _NOTHING * float(np.abs(evidence.values).max(initial=0.0))
+        found = [replace(c.rule, effect=float(e)) for c, e in zip(chosen, effects[1:], strict=True)]
+        rules = tuple(rule for rule in found if abs(rule.effect) > nothing)
+        return float(effects[0]) if abs(effects[0]) > nothing else 0.0, rules
 
     def _candidates(
         self, chosen: Sequence[_Candidate], residuals: np.ndarray, counts: np.ndarray, price: float

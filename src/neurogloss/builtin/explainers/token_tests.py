@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,16 @@ from neurogloss.records.rules import TokenTest, shape
 
 _AFFIX = 4
 """Longest prefix and suffix that is looked at."""
-_BEAM = 12
+_BEAM = 8
 """Patterns that are kept while they are made narrower."""
 _MIN_TEXTS = 3
 """A pattern of fewer texts than this is a list of them."""
-_LEVELS = 16
+_LEVELS = 10
 """Common levels that a list of tokens is begun with."""
 _ROUNDS = 3
 """How often a list's level and its members are found from each other."""
+
+_Trait = tuple[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Found:
     test: TokenTest
     holds: np.ndarray
     """bool [text + 1]: for each text, and for the start."""
+
+
+@lru_cache(maxsize=2)
+def token_tests(texts: tuple[str, ...], max_tokens: int) -> TokenTests:
+    """`TokenTests`, made once for all units of a collection."""
+    return TokenTests(texts, max_tokens)
 
 
 class TokenTests:
@@ -45,7 +54,7 @@ class TokenTests:
     def __init__(self, texts: Sequence[str], max_tokens: int) -> None:
         self._texts = texts
         self._max_tokens = max_tokens
-        found: defaultdict[TokenTest, list[int]] = defaultdict(list)
+        found: defaultdict[_Trait, list[int]] = defaultdict(list)
         words: dict[str, int] = {}
         self._word = np.array([words.setdefault(text.strip().lower(), len(words)) for text in texts], dtype=np.int64)
         self._words = tuple(words)
@@ -54,6 +63,8 @@ class TokenTests:
                 found[trait].append(number)
         kept = {trait: members for trait, members in found.items() if len(members) >= _MIN_TEXTS}
         self._traits = tuple(kept)
+        names = [name for name, _ in kept]
+        self._fields = np.array([names.index(name) for name in names], dtype=np.int64)
         columns = np.concatenate([np.zeros(0, np.int64), *kept.values()]).astype(np.int64)
         starts = np.cumsum([0, *map(len, kept.values())])
         shaped = (np.ones(len(columns)), columns, starts)
@@ -91,26 +102,31 @@ class TokenTests:
             yield Found(gain, test, np.isin(np.arange(len(counts)), members))
 
     def _patterns(self, sums: np.ndarray, counts: np.ndarray, price: float, narrow: int) -> Iterator[Found]:
-        beam = self._narrowed(Found(0.0, TokenTest(), np.ones(len(counts) + 1, bool)), sums, counts, price)
-        yield from beam
-        for _ in range(narrow):
-            narrower = {each.test: each for one in beam for each in self._narrowed(one, sums, counts, price)}
-            beam = sorted(narrower.values(), key=lambda each: -each.gain)[:_BEAM]
-            yield from beam
-
-    def _narrowed(self, one: Found, sums: np.ndarray, counts: np.ndarray, price: float) -> list[Found]:
-        inside = one.holds[:-1]
-        total, n, members = (self._members @ np.where(inside, each, 0) for each in (sums, counts, inside))
-        paid = price * (_n_conditions(one.test) + 1)
-        worth = np.divide(total**2, n, out=np.zeros_like(n), where=n > 0) - paid
-        worth[members < _MIN_TEXTS] = -np.inf
-        found = []
-        for number in np.argsort(-worth, kind="stable")[:_BEAM]:
-            test = _joined(one.test, self._traits[number])
-            if test is not None and np.isfinite(worth[number]):
-                holds = np.append(inside & self._holds(number), False)
-                found.append(Found(float(worth[number]), test, holds))
-        return found
+        """The best pattern of each number of conditions."""
+        each = np.stack([sums, counts, counts > 0], axis=1)
+        beam = [((), np.ones(len(counts), bool))]
+        for conditions in range(1, narrow + 2):
+            inside = np.concatenate([each * holds[:, None] for _, holds in beam], axis=1)
+            total, n, members = np.moveaxis((self._members @ inside).reshape(len(self._traits), len(beam), 3), 2, 0)
+            worth = np.divide(total**2, n, out=np.zeros_like(n), where=n > 0) - price * conditions
+            worth[members < _MIN_TEXTS] = -np.inf
+            for column, (traits, _) in enumerate(beam):
+                worth[np.isin(self._fields, self._fields[list(traits)]), column] = -np.inf
+            narrower: dict[tuple[int, ...], np.ndarray] = {}
+            for place in np.argsort(-worth, axis=None, kind="stable")[: 2 * _BEAM]:
+                trait, column = divmod(int(place), len(beam))
+                if not np.isfinite(worth[trait, column]) or len(narrower) == _BEAM:
+                    break
+                traits, holds = beam[column]
+                together = tuple(sorted((*traits, trait)))
+                if together not in narrower:
+                    narrower[together] = holds & self._holds(trait)
+                    if len(narrower) == 1:
+                        test = TokenTest(**dict(self._traits[i] for i in together))
+                        yield Found(float(worth[trait, column]), test, np.append(narrower[together], False))
+            if not narrower:
+                break
+            beam = list(narrower.items())
 
     def _holds(self, trait: int) -> np.ndarray:
         holds = np.zeros(len(self._texts), bool)
@@ -119,29 +135,16 @@ class TokenTests:
         return holds
 
 
-def _traits(text: str) -> Iterator[TokenTest]:
+def _traits(text: str) -> Iterator[_Trait]:
+    """What a `TokenTest` could ask of the text, as a field and its value."""
     word = text.strip()
     lower = word.lower()
-    yield TokenTest(shape=shape(word))
-    yield TokenTest(spaced=text[:1].isspace())
-    yield TokenTest(length=len(word))
-    for size in range(1, min(_AFFIX, len(lower) - 1) + 1):
-        yield TokenTest(prefix=lower[:size])
-        yield TokenTest(suffix=lower[-size:])
-
-
-def _given(test: TokenTest) -> dict[str, Any]:
-    return {name: value for name, value in vars(test).items() if value != getattr(TokenTest(), name)}
-
-
-def _n_conditions(test: TokenTest) -> int:
-    return len(_given(test))
-
-
-def _joined(one: TokenTest, other: TokenTest) -> TokenTest | None:
-    """Both tests as one; `None` if they give the same thing."""
-    more = _given(other)
-    return replace(one, **more) if not more.keys() & _given(one).keys() else None
+    yield "shape", shape(word)
+    yield "spaced", text[:1].isspace()
+    yield "length", len(word)
+    for size in range(1, min(_AFFIX, len(lower)) + 1):
+        yield "prefix", lower[:size]
+        yield "suffix", lower[-size:]
 
 
 def _best_list(sums: np.ndarray, counts: np.ndarray, most: int, price: float) -> tuple[float, np.ndarray]:
