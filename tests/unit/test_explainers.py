@@ -156,6 +156,8 @@ async def test_a_temperature_that_is_set_is_kept() -> None:
         ("cats\n\nUnit 5\nPassage 1", "cats"),
         ("Explanation:\ncats", "cats"),
         (" cats\t10\n dogs\t9", "cats"),
+        ("1. cats\n2. dogs", "cats"),
+        ("- *cats*", "cats"),
         ('the words "cat" and "dog"', 'the words "cat" and "dog"'),
         ('"cat" and "dog"', '"cat" and "dog"'),
         ("“猫 and what follows”", "猫 and what follows"),

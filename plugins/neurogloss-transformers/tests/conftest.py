@@ -6,10 +6,12 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is first imported
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -31,6 +33,9 @@ from transformers import (
     Qwen2MoeConfig,
     Qwen3Config,
 )
+
+from neurogloss.records.tokens import Split, TokenSequence
+from neurogloss_transformers.planted.description import Description
 
 SENTENCES = (
     "The capital of France is Paris, and the tea is hot.",
@@ -157,3 +162,37 @@ def prompt_folder(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callabl
         return str(folders[key])
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def planted_sequences() -> Callable[..., list[TokenSequence]]:
+    """Random sequences of a description's words: `planted_sequences(description, 200, longest=128)`.
+
+    `tokens` of a sequence are the words; BOS is `<bos>`, and about one word in eight is none of the description's.
+    """
+
+    def make(description: Description, count: int, longest: int, shortest: int = 2) -> list[TokenSequence]:
+        ids = {word: i for i, word in enumerate(["<bos>", "zzz", *description.words])}
+        choose = random.Random(11)
+        # Single words, and the runs of classes that the built-in description looks for.
+        runs = [[name] for name in description.classes] * 2
+        if "preposition" in description.classes:
+            runs += [["preposition", "article", name] for name in ("time", "colour", "water", "time")]
+            runs += [["number", "time"], ["preposition", "time"], ["preposition", "article", "time", "comma"]] * 2
+        sequences = []
+        for number in range(count):
+            length = choose.randint(shortest, longest)
+            words = ["<bos>"]
+            while len(words) < length:
+                run = choose.choice(runs)
+                words += (
+                    ["zzz"] if choose.random() < 0.2 else [choose.choice(description.classes[name]) for name in run]
+                )
+            words = words[:length]
+            stops = np.cumsum([len(word) for word in words])
+            spans = np.stack([np.concatenate([[0], stops[:-1]]), stops], axis=1)
+            tokens = np.array([ids[word] for word in words])
+            sequences.append(TokenSequence(number, str(number), Split.TEST, "".join(words), tokens, spans, tokens == 0))
+        return sequences
+
+    return make

@@ -11,7 +11,7 @@ OPENAI = "neurogloss-openai"
 VLLM = "neurogloss-vllm"
 
 _SUBJECTS = (
-    "transformers smollm2 gpt2 gpt2_medium gpt2_large gpt2_xl pythia_70m pythia_160m pythia_410m pythia_1b "
+    "transformers planted smollm2 gpt2 gpt2_medium gpt2_large gpt2_xl pythia_70m pythia_160m pythia_410m pythia_1b "
     "pythia_1_4b pythia_2_8b pythia_6_9b pythia_12b llama3_1_8b qwen2_5_0_5b qwen2_5_1_5b qwen2_5_7b gemma2_2b"
 )
 _CLAUDE = "anthropic claude_haiku claude_sonnet claude_opus claude_bedrock claude_vertex"

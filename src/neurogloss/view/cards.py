@@ -171,7 +171,8 @@ def _explanation(
 
 
 def _source(provenance: Provenance) -> str:
-    return f"{provenance.explainer}, {provenance.llm}" if provenance.llm else provenance.explainer
+    of = f"{provenance.explainer} ({provenance.about})" if provenance.about else provenance.explainer
+    return f"{of}, {provenance.llm}" if provenance.llm else of
 
 
 def _score(row: ExplanationRow, scorer: str, record: UnitRecord, results: RunResults, limits: Limits) -> ScoreView:

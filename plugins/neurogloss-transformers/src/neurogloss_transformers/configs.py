@@ -64,6 +64,18 @@ class TransformersSubjectConfig(ModelConfig):
 
 
 @dataclass
+class PlantedConfig:
+    """The subject `planted`: a GPT-2 whose weights are constructed, so that the truth is known."""
+
+    description: str | None = None
+    """A JSON file that says what is planted; the built-in one if null."""
+    device: str = "auto"
+    """`auto` (cuda, then mps, then cpu) or torch's name of a device, such as `cuda:1`."""
+    attention: str | None = None
+    """The attention implementation of transformers, such as `eager` or `sdpa`; if null its own choice."""
+
+
+@dataclass
 class LocalModelConfig(ModelConfig):
     """The in-process language model `local`."""
 

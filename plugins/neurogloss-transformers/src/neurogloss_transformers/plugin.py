@@ -5,14 +5,14 @@ from __future__ import annotations
 from neurogloss import Component, hookimpl
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE
 from neurogloss.interfaces.output_weights import OUTPUT_WEIGHTS
-from neurogloss_transformers.configs import LocalModelConfig, TransformersSubjectConfig
+from neurogloss_transformers.configs import LocalModelConfig, PlantedConfig, TransformersSubjectConfig
 
 _INSTALL = "pip install neurogloss-transformers"
 
 
 @hookimpl
 def neurogloss_register_components() -> list[Component]:
-    """The subject `transformers` and the language model `local`."""
+    """The subjects `transformers` and `planted`, and the language model `local`."""
     return [
         Component(
             "subject",
@@ -20,6 +20,15 @@ def neurogloss_register_components() -> list[Component]:
             TransformersSubjectConfig,
             "neurogloss_transformers.subject:TransformersSubject",
             summary="any Hugging Face causal model: hub id, local folder or GGUF file; its MLP neurons",
+            provides=(OUTPUT_WEIGHTS,),
+            install_hint=_INSTALL,
+        ),
+        Component(
+            "subject",
+            "planted",
+            PlantedConfig,
+            "neurogloss_transformers.planted.subject:PlantedSubject",
+            summary="a GPT-2 whose weights are constructed from a description, so that each unit's function is known",
             provides=(OUTPUT_WEIGHTS,),
             install_hint=_INSTALL,
         ),

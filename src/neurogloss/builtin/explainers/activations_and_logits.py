@@ -46,8 +46,8 @@ class ActivationsAndLogitsExplainer(AskingExplainer[ActivationsAndLogitsConfig])
         return self._prompt.render(
             peaks=_different(peaks),
             after=_different(after),
-            promoted=[shown(token) for token, _ in written.promoted],
-            suppressed=[shown(token) for token, _ in written.suppressed],
+            promoted=[shown(token) for token, logit in written.promoted if logit > 0],
+            suppressed=[shown(token) for token, logit in written.suppressed if logit < 0],
             passages=[marked(passage, config.mark_from, marks) for passage in own],
             marks=marks,
             listing=self.listing(view),

@@ -25,6 +25,7 @@ ConfigT = TypeVar("ConfigT", bound=AskingConfig)
 _SENTENCE_END = re.compile(r"(?<=\w{3}[.!?])\s+(?=[A-Z])")
 # Small models go on listing: "because", a tab, and the level 10.
 _LISTED_LEVEL = re.compile(r"\t\d{1,2}\s*$")
+_BULLET = re.compile(r"^\s*(?:[-*\u2022]|\(?\d{1,2}[.)])\s+")
 _QUOTED = re.compile(
     r"""(?P<mark>["'`*_]+)(?P<inner>(?:(?!(?P=mark)).)+)(?P=mark)\.?"""
     r"""|[\u2018\u201c\u00ab](?P<between>[^\u201c\u201d\u00ab\u00bb]+)[\u2019\u201d\u00bb]\.?"""
@@ -122,7 +123,7 @@ def read_gloss(text: str, opening: str) -> str | Failure:
 
     A line with the opening goes before a line without.
     """
-    lines = [unquoted(_LISTED_LEVEL.sub("", line)) for line in text.splitlines()]
+    lines = [unquoted(_BULLET.sub("", _LISTED_LEVEL.sub("", line))) for line in text.splitlines()]
     parts = [re.split(re.escape(opening), line, flags=re.IGNORECASE) if opening else [line] for line in lines]
     opened = [unquoted(part) for line in parts for part in line[1:]]
     glosses = filter(says_something, opened + [line[0] for line in parts if len(line) == 1])

@@ -178,7 +178,7 @@ class ContrastiveConfig(MarkingConfig):
     window: int | None = 32
     """Show only this many tokens around each record's maximum; null shows whole records."""
     negatives: Any = "neighbours"
-    """Where the texts come from on which the unit does not fire."""
+    """Where the texts come from on which the unit does not fire; of several, one text of each in turn."""
     n_negatives: int = 8
     """How many of them to show."""
 
@@ -278,7 +278,7 @@ class WrittenConfig:
 
         if (self.text is None) == (self.file is None):
             raise ConfigError(
-                f"text and file are {'both' if self.text is not None else 'neither'} given.",
+                "text is null, and so is file." if self.text is None else "text and file are both given.",
                 remedy="Give one: explainer.text='...' or explainer.file=FILE",
             )
         if self.text is not None and not self.text.strip():
@@ -313,4 +313,6 @@ class OtherUnitConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range."""
+        if isinstance(self.of, list):
+            raise ConfigError("of is a list.", remedy="Give one explainer.")
         at_least(self, 1, "among")

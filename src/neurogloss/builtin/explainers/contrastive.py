@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain, zip_longest
+
 from neurogloss.builtin.explainers.asking import AskingExplainer
 from neurogloss.builtin.explainers.configs import ContrastiveConfig
 from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.negatives import Negatives
+from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.unit_records import SplitView
 
@@ -15,14 +18,16 @@ from neurogloss.records.unit_records import SplitView
 class ContrastiveExplainer(AskingExplainer[ContrastiveConfig]):
     """Asks what texts on which the unit fires have and similar texts on which it does not fire lack."""
 
-    def __init__(self, config: ContrastiveConfig, llm: LanguageModel, negatives: Negatives) -> None:
+    def __init__(
+        self, config: ContrastiveConfig, llm: LanguageModel, negatives: Negatives | tuple[Negatives, ...]
+    ) -> None:
         super().__init__(config, llm)
-        self._negatives = negatives
+        self._negatives = negatives if isinstance(negatives, tuple) else (negatives,)
 
     def conversation(self, view: SplitView) -> Conversation | Failure:
         """The prompt that shows a unit's top records and its negatives."""
         config = self._config
-        negatives = self._negatives.records(view, config.n_negatives)
+        negatives = self._records(view)
         if not negatives:
             return Failure(Reason.TOO_FEW_RECORDS, f"no negatives in the {view.split} split")
         own = passages(view.records.top[: config.n_records], config.window)
@@ -34,3 +39,10 @@ class ContrastiveExplainer(AskingExplainer[ContrastiveConfig]):
             marks=marks,
             listing=self.listing(view),
         )
+
+    def _records(self, view: SplitView) -> list[ActivationRecord]:
+        """Different negatives, one of each kind in turn."""
+        n = self._config.n_negatives
+        in_turn = chain.from_iterable(zip_longest(*(kind.records(view, n) for kind in self._negatives)))
+        different = {record.sequence.id: record for record in in_turn if record is not None}
+        return list(different.values())[:n]

@@ -47,22 +47,20 @@ def listing(view: SplitView, config: ListingConfig) -> Listing:
     if config.tokens == 0 or table is None or not len(table.token_ids):
         return Listing()
     seen = np.flatnonzero(table.counts >= config.min_count)
-    means = table.means[seen]
+    ids, counts, means = table.token_ids[seen], table.counts[seen], table.means[seen]
     scale = levels(means, float(means.max(initial=0)))
-    order = np.lexsort((table.token_ids[seen], -means))
-    texts = {int(i): view.token_text(int(table.token_ids[seen[i]])) for i in order}
+    texts = {int(i): view.token_text(int(ids[i])) for i in np.lexsort((ids, -means))}
     # Parts of one character are different tokens of the same text; the highest stands for them.
     highest: dict[str, int] = {}
     for i, text in texts.items():
         highest.setdefault(text, i)
     top = [i for i in highest.values() if scale[i] > 0][: config.tokens]
     unlike = [i for i in texts if scale[i] == 0]
-    exceptions = _alike(texts, top, unlike, table.counts[seen])[: config.exceptions]
-    contexts = _contexts(view, [int(table.token_ids[seen[i]]) for i in (*top, *exceptions)], config.context)
+    exceptions = _alike(texts, top, unlike, counts)[: config.exceptions]
+    contexts = _contexts(view, [int(ids[i]) for i in (*top, *exceptions)], config.context)
 
     def listed(i: int) -> ListedToken:
-        token_id = int(table.token_ids[seen[i]])
-        return ListedToken(shown(texts[i]), int(scale[i]), int(table.counts[seen[i]]), contexts.get(token_id, ""))
+        return ListedToken(shown(texts[i]), int(scale[i]), int(counts[i]), contexts.get(int(ids[i]), ""))
 
     return Listing(tuple(map(listed, top)), tuple(map(listed, exceptions)))
 

@@ -1,0 +1,1 @@
+"""Ground truth in a real transformer: weights that are constructed from a description."""
