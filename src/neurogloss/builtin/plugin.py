@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SyntheticCorpusConfig
+from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import (
     ActivationsAndLogitsConfig,
@@ -19,7 +20,12 @@ from neurogloss.builtin.explainers.configs import (
     WrittenConfig,
 )
 from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
+from neurogloss.builtin.negatives.configs import (
+    DecoderNegativesConfig,
+    EmbeddingNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, RulesConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
@@ -244,6 +250,30 @@ def neurogloss_register_components() -> list[Component]:
             config=NeighbourNegativesConfig,
             factory="neurogloss.builtin.negatives.neighbours:NeighbourNegatives",
             summary="top records of similar units on which the unit does not fire",
+        ),
+        Component(
+            kind="negatives",
+            name="embedding",
+            config=EmbeddingNegativesConfig,
+            factory="neurogloss.builtin.negatives.embedding:EmbeddingNegatives",
+            summary="texts near those on which the unit fires, and on which it does not",
+            parts={"embedder": "embedder"},
+        ),
+        Component(
+            kind="negatives",
+            name="decoder",
+            config=DecoderNegativesConfig,
+            factory="neurogloss.builtin.negatives.decoder:DecoderNegatives",
+            summary="top records of units that write nearly the same, on which the unit does not fire",
+            needs=("subject",),
+            requires=("output_weights",),
+        ),
+        Component(
+            kind="embedder",
+            name="hashed_words",
+            config=HashedWordsConfig,
+            factory="neurogloss.builtin.embedders.hashed_words:HashedWordsEmbedder",
+            summary="no model: a bag of hashed words; the baseline",
         ),
         Component(
             kind="store",

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurogloss.errors import StoreError
 from neurogloss.interfaces.subject import SubjectModel
+from neurogloss.pipeline.sequences import written_sequences
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.plans import CollectionPlan
 from neurogloss.records.tokens import Batch, Split, TokenSequence
@@ -100,6 +101,18 @@ class CollectedSurroundings:
                 length = len(new[key])
                 self._values[key] = ActivationRecord(new[key], along[:length], counted[:length])
         return tuple(self._values[key] for key in keys)
+
+    def written(self, unit: UnitId, split: Split, texts: Sequence[str]) -> tuple[ActivationRecord | None, ...]:
+        """See `Surroundings.written`.
+
+        Raises:
+            StoreError: As for `values`.
+        """
+        if self._subject is None:
+            raise StoreError(f"Values of {unit} on texts of one's own cannot be computed without the subject.")
+        sequences = tuple(written_sequences(self._subject, texts, split, self._plan.sequence_length))
+        found = iter(self.values(unit, [sequence for sequence in sequences if sequence is not None]))
+        return tuple(None if sequence is None else next(found) for sequence in sequences)
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

@@ -53,9 +53,9 @@ class ScorerContract(Contract):
         return prose_explanation()
 
     @pytest.fixture
-    def view(self) -> SplitView:
+    def view(self, scorer: Scorer) -> SplitView:
         """The unit that is scored."""
-        return unit_record().view(Split.TEST)
+        return _view(unit_record(), scorer)
 
     def test_the_headline_is_measured(self, scorer: Scorer, explanation: Explanation, view: SplitView) -> None:
         assert isinstance(explanation, scorer.accepts)
@@ -88,7 +88,7 @@ class ScorerContract(Contract):
         assert codec.encode(first.outcome) == codec.encode(second.outcome)
 
     def test_overlapping_calls_do_not_mix(self, scorer: Scorer, explanation: Explanation) -> None:
-        views = [record.view(Split.TEST) for record in (unit_record(), constant_unit_record())]
+        views = [_view(record, scorer) for record in (unit_record(), constant_unit_record())]
         alone = [run(scorer.score(explanation, view)) for view in views]
         together = overlapped(*(scorer.score(explanation, view) for view in views))
         assert [codec.encode(v.outcome) for v in together] == [codec.encode(v.outcome) for v in alone]
@@ -99,14 +99,14 @@ class ScorerContract(Contract):
             assert codec.encode(codec.decode(codec.encode(record))) == codec.encode(record)
 
     def test_constant_truth_has_no_score(self, scorer: Scorer, explanation: Explanation) -> None:
-        assert _failure(run(scorer.score(explanation, constant_unit_record().view(Split.TEST)))) is Reason.CONSTANT
+        assert _failure(run(scorer.score(explanation, _view(constant_unit_record(), scorer)))) is Reason.CONSTANT
 
     def test_a_dead_unit_has_no_score(self, scorer: Scorer, explanation: Explanation) -> None:
-        reason = _failure(run(scorer.score(explanation, dead_unit_record().view(Split.TEST))))
+        reason = _failure(run(scorer.score(explanation, _view(dead_unit_record(), scorer))))
         assert reason in (Reason.DEAD, Reason.CONSTANT)
 
     def test_without_records_there_is_no_score(self, scorer: Scorer, explanation: Explanation) -> None:
-        reason = _failure(run(scorer.score(explanation, empty_unit_record().view(Split.TEST))))
+        reason = _failure(run(scorer.score(explanation, _view(empty_unit_record(), scorer))))
         assert reason in (Reason.DEAD, Reason.TOO_FEW_RECORDS)
 
     def test_a_foreign_explanation_is_a_failure(self, scorer: Scorer, view: SplitView) -> None:
@@ -196,6 +196,11 @@ class SimulationScorerContract(ScorerContract):
         known = {r.sequence.id for records in (view.records.top, view.records.random) for r in records}
         assert verdict.simulations
         assert {simulation.sequence_id for simulation in verdict.simulations} <= known
+
+
+def _view(record: UnitRecord, scorer: Scorer) -> SplitView:
+    """The view that the pipeline hands to this scorer."""
+    return record.view(Split.TEST, explains_again=scorer.explains_again)
 
 
 def _score(verdict: Verdict) -> Score:
