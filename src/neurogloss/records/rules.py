@@ -11,6 +11,9 @@ from neurogloss.records.explanations import Explanation
 SHAPES = ("lower", "capitalised", "upper", "letters", "digits", "punctuation", "mixed", "space")
 """What `shape` tells apart."""
 
+_SHOWN = 12
+"""Tokens of a list that are shown; the rest is counted."""
+
 _KINDS_OF_WORD = {
     "lower": "lower-case word",
     "capitalised": "capitalised word",
@@ -156,4 +159,5 @@ class RulesExplanation(Explanation):
 
 
 def _listed(texts: Sequence[str]) -> str:
-    return ", ".join(map(repr, texts))
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(map(repr, texts[:_SHOWN])) + more

@@ -13,6 +13,8 @@ from neurogloss.records.rules import Rule, TokenTest
 
 _REFINED = 4
 """Rules that are looked at for a narrower one in their place; those with most error left."""
+import os
+_CONTEXT_PRICE = float(os.environ.get("CTXP","1"))
 _LEAST_NOISE = 1e-6
 """A share of the variance: noise below this counts as this, so that of equal rules the shortest is taken."""
 _NOTHING = 1e-6
@@ -94,6 +96,8 @@ class RuleLearner:
         rows = slice(None) if place < 0 and not one.rule.before else self._evidence.seen
         inside = one.holds[rows] * counts[rows]
         which = self._evidence.token[rows] if place < 0 else self._before[rows, place]
+        if place >= 0 or one.rule.before:
+            price *= _CONTEXT_PRICE
         sums = np.bincount(which, inside * residuals[rows], self._size)
         found = self._tests.best(sums, np.bincount(which, inside, self._size), price, narrow=narrow)
         if found is not None:
@@ -107,7 +111,7 @@ class RuleLearner:
         pairs = self._evidence.token[seen] * self._size + self._before[seen, 0]
         distinct, place, n = np.unique(pairs, return_inverse=True, return_counts=True)
         sums = np.bincount(place, residuals[seen])
-        gains = np.where(n > 1, sums**2 / n, 0) - 3 * price
+        gains = np.where(n > 1, sums**2 / n, 0) - 3 * _CONTEXT_PRICE * price
         best = int(np.argmax(gains))
         token, before = divmod(int(distinct[best]), self._size)
         one = np.arange(self._size) == token
