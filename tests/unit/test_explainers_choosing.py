@@ -40,7 +40,9 @@ class Says(Explainer):
     async def explain(self, view: SplitView) -> tuple[Explanation | Failure, ...]:
         assert view.split is Split.EXPLAIN
         return tuple(
-            ProseExplanation(Provenance("says", "model", "hash", sample=i), outcome) if isinstance(outcome, str) else outcome
+            ProseExplanation(Provenance("says", "model", "hash", sample=i), outcome)
+            if isinstance(outcome, str)
+            else outcome
             for i, outcome in enumerate(self._outcomes)
         )
 
@@ -171,9 +173,7 @@ def test_a_revision_sees_the_errors_and_the_best_is_kept() -> None:
 
 def test_without_errors_nothing_is_asked() -> None:
     llm = Replies()
-    outcome = explained(
-        ReviseExplainer(ReviseConfig(least_error=10), llm, Says("cat dog 🐈"), simulation_scorer())
-    )
+    outcome = explained(ReviseExplainer(ReviseConfig(least_error=10), llm, Says("cat dog 🐈"), simulation_scorer()))
     assert isinstance(outcome, ProseExplanation)
     assert llm.requests == []
 

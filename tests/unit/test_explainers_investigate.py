@@ -131,7 +131,10 @@ def test_replies_are_read_as_far_as_they_go(reply: str, move: Move | None) -> No
     assert read_move(reply) == move
 
 
-@given(st.text() | st.lists(st.sampled_from(['{"', 'texts"', ":", "[", '"a"', ",", "]", "}", "\\", "thought"])).map("".join))
+@given(
+    st.text()
+    | st.lists(st.sampled_from(['{"', 'texts"', ":", "[", '"a"', ",", "]", "}", "\\", "thought"])).map("".join)
+)
 def test_no_reply_breaks_the_reader(reply: str) -> None:
     move = read_move(reply)
     assert move is None or move.texts or move.explanation

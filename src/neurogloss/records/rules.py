@@ -150,9 +150,7 @@ class RulesExplanation(Explanation):
         for place in range(reach, len(padded)):
             value = self.base if padded[place] is not None else math.nan
             for rule in self.rules:
-                if holds[rule.token][place] and all(
-                    holds[test][place - 1 - i] for i, test in enumerate(rule.before)
-                ):
+                if holds[rule.token][place] and all(holds[test][place - 1 - i] for i, test in enumerate(rule.before)):
                     value += rule.effect
             values.append(value)
         return values

@@ -241,13 +241,14 @@ class ExecutableConfig:
 
     max_rules: int = 20
     """The most rules a unit gets."""
-    max_tokens: int = 12
-    """The most tokens or words that one rule may list."""
-    context: int = 2
+    max_tokens: int = 100
+    """The most tokens or words that one rule may list; twelve of them are shown."""
+    context: int = 1
     """How many tokens before a token its rules may look at."""
-    penalty: float = 4.0
+    penalty: float = 3.0
     """A rule, and each thing it names, must lower the sum of squared errors by this many times the variance
-    among equal tokens. Units without any such variance are fitted exactly, whatever it is."""
+    among equal tokens; what it says of tokens before, ten times that. Units without any such variance are fitted
+    exactly, whatever it is."""
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range."""

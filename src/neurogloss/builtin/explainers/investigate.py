@@ -129,7 +129,8 @@ class InvestigateExplainer(Explainer):
         cut = [text[: self._config.max_characters] for text in texts]
         _, marks = self._shown(view)
         return tuple(
-            self._experiment(text, record, view.maximum, marks) for text, record in zip(cut, view.written(cut), strict=True)
+            self._experiment(text, record, view.maximum, marks)
+            for text, record in zip(cut, view.written(cut), strict=True)
         )
 
     def _experiment(self, text: str, record: ActivationRecord | None, maximum: float, marks: Marks) -> Experiment:

@@ -128,8 +128,9 @@ class ReviseExplainer(Explainer):
         spans = sequence.spans[max(0, place - half) : place + half + 1]
         solid = spans[spans[:, 1] > spans[:, 0]]
         start, stop = sequence.spans[place]
-        parts = sequence.text[solid[:, 0].min() : start], sequence.text[start:stop], sequence.text[stop : solid[:, 1].max()]
-        return Error(*map(shown, parts), real, simulated)
+        first, last = int(solid[:, 0].min()), int(solid[:, 1].max())
+        before, token, after = (shown(sequence.text[a:b]) for a, b in ((first, start), (start, stop), (stop, last)))
+        return Error(before, token, after, real, simulated)
 
     async def _try(self, outcome: Explanation | Failure, view: SplitView) -> Tried:
         if isinstance(outcome, Failure):

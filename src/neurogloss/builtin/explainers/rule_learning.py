@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurogloss.builtin.explainers.rule_evidence import START, UNKNOWN, Evidence
+from neurogloss.builtin.explainers.rule_evidence import START, Evidence
 from neurogloss.builtin.explainers.token_tests import Found, token_tests
 from neurogloss.records.rules import Rule, TokenTest
 
 _REFINED = 4
 """Rules that are looked at for a narrower one in their place; those with most error left."""
-import os
-_CONTEXT_PRICE = float(os.environ.get("CTXP","1"))
+_CONTEXT_PRICE = 10.0
+"""How many times as much a test costs in rules that look at tokens before: there are far more of these to try, and the
+kept records hold too many of those where the unit fires."""
 _LEAST_NOISE = 1e-6
 """A share of the variance: noise below this counts as this, so that of equal rules the shortest is taken."""
 _NOTHING = 1e-6
@@ -116,7 +117,9 @@ class RuleLearner:
         token, before = divmod(int(distinct[best]), self._size)
         one = np.arange(self._size) == token
         text = self._evidence.texts[token]
-        half = self._with(_Candidate(0.0, Rule(0.0), np.ones(len(residuals))), -1, Found(0, TokenTest(tokens=(text,)), one), 0)
+        half = self._with(
+            _Candidate(0.0, Rule(0.0), np.ones(len(residuals))), -1, Found(0, TokenTest(tokens=(text,)), one), 0
+        )
         start = before == self._size - 1
         test = TokenTest(start=True) if start else TokenTest(tokens=(self._evidence.texts[before],))
         yield self._with(half, 0, Found(0, test, np.arange(self._size) == before), float(gains[best]))
@@ -149,4 +152,4 @@ class RuleLearner:
         """The base and the effects, by weighted least squares."""
         design = np.stack([np.ones(len(counts)), *(each.holds for each in chosen)], axis=1)
         weighted = design * counts[:, None]
-        return np.linalg.lstsq(weighted.T @ design, weighted.T @ self._evidence.values, rcond=None)[0]
+        return np.asarray(np.linalg.lstsq(weighted.T @ design, weighted.T @ self._evidence.values, rcond=None)[0])

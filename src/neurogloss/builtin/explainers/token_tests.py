@@ -91,8 +91,8 @@ class TokenTests:
 
     def _lists(self, sums: np.ndarray, counts: np.ndarray, price: float) -> Iterator[Found]:
         # Words come first: of two equal lists the one that also covers other spellings is taken.
-        per_word = [np.bincount(self._word, each[:-1], len(self._words)) for each in (sums, counts)]
-        gain, members = _best_list(*per_word, self._max_tokens, price)
+        of_words, n = (np.bincount(self._word, each[:-1], len(self._words)) for each in (sums, counts))
+        gain, members = _best_list(of_words, n, self._max_tokens, price)
         if len(members):
             test = TokenTest(words=tuple(self._words[i] for i in members))
             yield Found(gain, test, np.append(np.isin(self._word, members), False))
@@ -104,7 +104,7 @@ class TokenTests:
     def _patterns(self, sums: np.ndarray, counts: np.ndarray, price: float, narrow: int) -> Iterator[Found]:
         """The best pattern of each number of conditions."""
         each = np.stack([sums, counts, counts > 0], axis=1)
-        beam = [((), np.ones(len(counts), bool))]
+        beam: list[tuple[tuple[int, ...], np.ndarray]] = [((), np.ones(len(counts), bool))]
         for conditions in range(1, narrow + 2):
             inside = np.concatenate([each * holds[:, None] for _, holds in beam], axis=1)
             total, n, members = np.moveaxis((self._members @ inside).reshape(len(self._traits), len(beam), 3), 2, 0)
@@ -163,7 +163,7 @@ def _best_list(sums: np.ndarray, counts: np.ndarray, most: int, price: float) ->
     most = min(most, len(there))
     for _ in range(_ROUNDS):
         worth = n * (2 * means * levels[:, None] - levels[:, None] ** 2) - price
-        chosen = np.argpartition(-worth, most - 1, axis=1)[:, :most] if most < len(there) else np.tile(np.arange(most), (len(levels), 1))
+        chosen = np.argpartition(-worth, most - 1, axis=1)[:, :most]
         gains = np.take_along_axis(worth, chosen, axis=1)
         weights = np.where(gains > 0, n[chosen], 0)
         total = weights.sum(axis=1)
