@@ -13,7 +13,9 @@ import pytest
 
 from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.embedders.hashed_words import HashedWordsEmbedder
+from neurogloss.builtin.negatives.beginnings import BeginningNegatives
 from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
     DecoderNegativesConfig,
     EmbeddingNegativesConfig,
     NeighbourNegativesConfig,
@@ -63,6 +65,12 @@ class TestRandomNegatives(NegativesContract):
     @pytest.fixture
     def negatives(self) -> Negatives:
         return RandomNegatives(RandomNegativesConfig())
+
+
+class TestBeginningNegatives(NegativesContract):
+    @pytest.fixture
+    def negatives(self) -> Negatives:
+        return BeginningNegatives(BeginningNegativesConfig(min_tokens=1))
 
 
 class TestNeighbourNegatives(NegativesContract):

@@ -46,7 +46,7 @@ class _Read(QuestionScorerContract):
 class TestDetection(_Read):
     @pytest.fixture
     def scorer_for(self) -> ScorerFor:
-        config = DetectionConfig(min_each=1, per_request=2, **FEW)
+        config = DetectionConfig(min_each=1, per_request=2, negatives=["random", "neighbours"], **FEW)
         return lambda llm: DetectionScorer(config, llm=llm, negatives=(RANDOM, NEIGHBOURS))
 
 

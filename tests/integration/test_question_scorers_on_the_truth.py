@@ -17,7 +17,12 @@ from neurogloss.builtin.corpora.configs import SyntheticCorpusConfig
 from neurogloss.builtin.corpora.generated import SyntheticCorpus
 from neurogloss.builtin.llms.configs import OracleConfig
 from neurogloss.builtin.llms.oracle import OracleModel
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
+from neurogloss.builtin.negatives.beginnings import BeginningNegatives
+from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
 from neurogloss.builtin.negatives.neighbours import NeighbourNegatives
 from neurogloss.builtin.negatives.random import RandomNegatives
 from neurogloss.builtin.scorers.questions.base import QuestionScorer
@@ -50,10 +55,11 @@ UNITS = [UnitId(site.name, index) for site in SUBJECT.sites() for index in range
 PLAN = CollectionPlan(sequence_length=24, top_k=10, n_random=40, per_bin=4, n_importance=4)
 RANDOM = RandomNegatives(RandomNegativesConfig())
 NEIGHBOURS = NeighbourNegatives(NeighbourNegativesConfig())
+BEGINNINGS = BeginningNegatives(BeginningNegativesConfig())
 HOW: dict[str, Any] = {"n_bootstrap": 0, "n_permutations": 0}
 Make = Callable[[LanguageModel], QuestionScorer]
 SCORERS: dict[str, Make] = {
-    "detection": lambda llm: DetectionScorer(DetectionConfig(**HOW), llm, (RANDOM, NEIGHBOURS)),
+    "detection": lambda llm: DetectionScorer(DetectionConfig(**HOW), llm, (RANDOM, NEIGHBOURS, BEGINNINGS)),
     "fuzzing": lambda llm: FuzzingScorer(FuzzingConfig(**HOW), llm),
     "intruder": lambda llm: IntruderScorer(IntruderConfig(with_explanation=True, **HOW), llm, RANDOM),
     "discrimination": lambda llm: DiscriminationScorer(DiscriminationConfig(**HOW), llm, NEIGHBOURS),
@@ -129,6 +135,6 @@ def test_a_prompt_that_leaves_something_out_is_at_the_floor(
     assert left_out in text
     (tmp_path / "mine.jinja").write_text(text.replace(left_out, ""), encoding="utf-8")
     config = DetectionConfig(prompt=str(tmp_path / "mine.jinja"), **HOW)
-    scorer = DetectionScorer(config, OracleModel(OracleConfig()), (RANDOM, NEIGHBOURS))
+    scorer = DetectionScorer(config, OracleModel(OracleConfig()), (RANDOM, NEIGHBOURS, BEGINNINGS))
     values = [value(scorer, SUBJECT.true_explanation(unit), view) for unit, view in views.items()]
     assert np.mean([each for each in values if each is not None]) == pytest.approx(0.5, abs=0.08)

@@ -125,6 +125,7 @@ def test_the_json_holds_the_same(outcome: SimpleNamespace) -> None:
     assert data["explanations"][1]["failure"] == {"reason": "dead", "detail": "it never fires in the explain split"}
     assert "explanation" not in data["explanations"][1]
     first = data["scores"][0]
+    assert first["insensitive_to"] == ["extra [b]labels"]
     assert (first["unit"], first["value"], first["low"], first["ceiling"]) == (str(GOOD), 0.5, 0.1, 0.95)
 
 

@@ -24,6 +24,7 @@ from neurogloss.builtin.explainers.configs import (
 )
 from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
 from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
     DecoderNegativesConfig,
     EmbeddingNegativesConfig,
     NeighbourNegativesConfig,
@@ -387,6 +388,13 @@ def neurogloss_register_components() -> list[Component]:
             config=NeighbourNegativesConfig,
             factory="neurogloss.builtin.negatives.neighbours:NeighbourNegatives",
             summary="top records of similar units on which the unit does not fire",
+        ),
+        Component(
+            kind="negatives",
+            name="beginnings",
+            config=BeginningNegativesConfig,
+            factory="neurogloss.builtin.negatives.beginnings:BeginningNegatives",
+            summary="texts that fire, cut off right before the unit does",
         ),
         Component(
             kind="negatives",

@@ -210,9 +210,14 @@ class SplitView:
         )
         return SplitView(replace(self._record, splits={self._split: half}, token_means=None), self._split)
 
+    @property
+    def firing_value(self) -> float:
+        """The value from which on a token fires: level 1 of 10, the split's maximum being level 10."""
+        return self.maximum / 10
+
     def fires(self, record: ActivationRecord) -> bool:
-        """Whether the record reaches level 1 of 10, the split's maximum being level 10."""
-        return record.maximum > 0 and record.maximum >= self.maximum / 10
+        """Whether any token of the record fires."""
+        return record.maximum > 0 and record.maximum >= self.firing_value
 
     def neighbours(self, n: int) -> tuple[Neighbour, ...]:
         """Up to `n` other units of the collection that fire in this split, the most alike first.

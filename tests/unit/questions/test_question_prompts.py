@@ -33,7 +33,9 @@ NEIGHBOURS = NeighbourNegatives(NeighbourNegativesConfig())
 FEW: dict[str, Any] = {"n_bootstrap": 0, "n_permutations": 0}
 SCORERS: dict[str, Any] = {
     "detection": lambda llm, **how: DetectionScorer(
-        DetectionConfig(min_each=1, **FEW, **how), llm=llm, negatives=(RANDOM, NEIGHBOURS)
+        DetectionConfig(min_each=1, negatives=["random", "neighbours"], **FEW, **how),
+        llm=llm,
+        negatives=(RANDOM, NEIGHBOURS),
     ),
     "fuzzing": lambda llm, **how: FuzzingScorer(FuzzingConfig(min_each=1, **FEW, **how), llm=llm),
     "intruder": lambda llm, **how: IntruderScorer(

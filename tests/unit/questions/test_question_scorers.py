@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
+from neurogloss.builtin.negatives.beginnings import BeginningNegatives
+from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
 from neurogloss.builtin.negatives.neighbours import NeighbourNegatives
 from neurogloss.builtin.negatives.random import RandomNegatives
 from neurogloss.builtin.scorers.questions.base import QuestionScorer
@@ -41,11 +46,13 @@ from neurogloss.testing.records import prose_explanation, token_table_explanatio
 
 GLOSS = prose_explanation("the words cat and kitten")
 NEGATIVES = (RandomNegatives(RandomNegativesConfig()), NeighbourNegatives(NeighbourNegativesConfig()))
+BEGINNINGS = BeginningNegatives(BeginningNegativesConfig())
+WHOLE = {"positives": ["top", "quantile", "importance"], "negatives": ["random", "neighbours"]}
 Reader = Callable[..., Any]
 
 
 def detection(llm: LanguageModel, **config: Any) -> DetectionScorer:
-    return DetectionScorer(DetectionConfig(**config), llm=llm, negatives=NEGATIVES)
+    return DetectionScorer(DetectionConfig(**(WHOLE | config)), llm=llm, negatives=NEGATIVES)
 
 
 def fuzzing(llm: LanguageModel, **config: Any) -> FuzzingScorer:
@@ -121,6 +128,26 @@ def test_detection_asks_as_often_about_texts_that_fire_as_about_others(view: Spl
         "importance": 5,
     }
     assert len({question.document_id for question in questions}) == 40
+
+
+def test_beginnings_differ_in_one_token(view: SplitView) -> None:
+    """Texts that end with the first token that fires, and texts that end before it."""
+    config = DetectionConfig(positives=["beginnings"], negatives="beginnings")
+    questions = asked(DetectionScorer(config, FakeLanguageModel(), BEGINNINGS), view).questions
+    assert Counter(question.answer for question in questions) == {1: 20, 0: 20}
+    for question in questions:
+        *before, last = question.texts[0].split()
+        assert (last in ("cat", "kitten")) is bool(question.answer)
+        assert not {"cat", "kitten"} & set(before)
+        assert question.answer or len(before) >= 3
+    found = BEGINNINGS.records(view, 1000)
+    texts = [record.sequence.text for record in (*view.records.top, *view.records.importance)]
+    texts += [record.sequence.text for records in view.records.quantile.values() for record in records]
+    for record in found:
+        assert not view.fires(record)
+        assert record.counted.sum() >= 4
+        assert any(text.startswith(record.sequence.text) for text in texts)
+    assert len({record.sequence.id for record in found}) == len(found) > 20
 
 
 def test_the_order_depends_on_the_unit_and_the_seed_alone(view: SplitView) -> None:

@@ -14,6 +14,23 @@ class RandomNegativesConfig:
 
 
 @dataclass
+class BeginningNegativesConfig:
+    """The beginnings of texts that fire, before the unit first does."""
+
+    min_tokens: int = 4
+    """Shorter beginnings are left out."""
+
+    def check(self) -> None:
+        """Refuses values that mean nothing.
+
+        Raises:
+            ConfigError: Names the field.
+        """
+        if self.min_tokens < 1:
+            raise ConfigError(f"min_tokens is {self.min_tokens}.", remedy="Give 1 or more.")
+
+
+@dataclass
 class NeighbourNegativesConfig:
     """Texts on which the most similar units fire, and the unit does not."""
 

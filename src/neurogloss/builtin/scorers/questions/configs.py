@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from neurogloss.errors import ConfigError
 
-KINDS_OF_POSITIVES = ("top", "quantile", "importance")
+WHOLE_RECORDS = ("top", "quantile", "importance")
+KINDS_OF_POSITIVES = (*WHOLE_RECORDS, "beginnings")
 MOST_TEXTS = 9
 """Texts to choose from are numbered with one digit, which is one token for every language model."""
 
@@ -42,8 +43,9 @@ class QuestionsConfig:
     """Invented units with questions and answers that are shown first, at most 3."""
     window: int | None = None
     """Tokens around the peak that are shown; null shows whole sequences, and so all that the unit saw."""
-    positives: list[str] = field(default_factory=lambda: list(KINDS_OF_POSITIVES))
-    """Kinds of records to take texts that fire from, in turn: `top`, `quantile` (every bin), `importance`."""
+    positives: list[str] = field(default_factory=lambda: list(WHOLE_RECORDS))
+    """Kinds of records to take texts that fire from, in turn: `top`, `quantile` (every bin), `importance`,
+    `beginnings` (of all of these, up to the first token that fires)."""
     minimum_mass: float = 1e-4
     """A question whose answers hold less probability than this together counts as unparsable."""
     n_bootstrap: int = 1000
@@ -109,7 +111,9 @@ class DetectionConfig(YesNoConfig):
 
     template: ClassVar[str] = "detection"
 
-    negatives: Any = field(default_factory=lambda: ["random", "neighbours"])
+    positives: list[str] = field(default_factory=lambda: list(KINDS_OF_POSITIVES))
+    """As in `QuestionsConfig`."""
+    negatives: Any = field(default_factory=lambda: ["random", "neighbours", "beginnings"])
     """Where texts come from on which the unit does not fire, in turn."""
 
 

@@ -45,7 +45,7 @@ class FuzzingScorer(QuestionScorer):
     def questions(self, view: SplitView) -> Questionnaire | Failure:
         """See `QuestionScorer.questions`."""
         config, rng = self._config, generator(view, self._config.seed)
-        threshold = view.maximum / 10
+        threshold = view.firing_value
         firing = positives(view, config.positives)
         check_split(view, firing)
         yes = list(self._real(firing, threshold))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neurogloss.builtin.negatives.beginnings import beginning
 from neurogloss.interfaces.negatives import Negatives
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.failures import Failure, Reason
@@ -34,6 +35,10 @@ def positives(view: SplitView, kinds: Sequence[str]) -> tuple[Chosen, ...]:
     for kind in kinds:
         if kind == "quantile":
             groups |= {f"quantile.{name}": found for name, found in records.quantile.items()}
+        elif kind == "beginnings":
+            every = chain(records.top, *records.quantile.values(), records.importance)
+            cut = (beginning(record, view, fires=True) for record in every)
+            groups[kind] = [record for record in cut if record is not None]
         else:
             groups[kind] = getattr(records, kind)
     firing = {group: [record for record in found if view.fires(record)] for group, found in groups.items()}
