@@ -28,7 +28,7 @@ from neurogloss.plugin.registry import load_registry
 from neurogloss.records.failures import RETRYABLE, Failure, Reason
 from neurogloss.records.runs import ExplanationRow, LedgerTotals, RunManifest, ScoreRow
 from neurogloss.records.units import UnitId
-from neurogloss.session import Session
+from neurogloss.session import Session, Shared
 from neurogloss.store.activations import ActivationStore
 from neurogloss.view.report import ReportData, render_report
 
@@ -91,9 +91,9 @@ def run(settings: Settings, progress: Progress) -> RunOutcome:
     return asyncio.run(run_async(settings, progress))
 
 
-async def run_async(settings: Settings, progress: Progress) -> RunOutcome:
-    """`run`, for callers with an event loop of their own, such as notebooks."""
-    session = Session(settings, progress)
+async def run_async(settings: Settings, progress: Progress, shared: Shared | None = None) -> RunOutcome:
+    """`run`, for callers with an event loop of their own, such as notebooks, or with several runs to do."""
+    session = Session(settings, progress, shared=shared)
     try:
         return await _run(session, progress)
     except Exception as error:

@@ -4,6 +4,7 @@
 NeuroglossError                   exit code 1
 ├── UsageError                    exit code 2: the user can put it right
 │   ├── ConfigError               a key, value or combination in the configuration
+│   │   └── UnfitError            chosen components that do not fit together
 │   ├── PluginError               a component that is missing, broken or registered twice
 │   ├── SubjectError              an unknown model, site or unit
 │   ├── CorpusError               a corpus that is missing, empty or unreadable
@@ -51,6 +52,19 @@ class UsageError(NeuroglossError):
 
 class ConfigError(UsageError):
     """A key, a value or a combination of values in the configuration is wrong."""
+
+
+class UnfitError(ConfigError):
+    """Chosen components do not fit together.
+
+    Args:
+        wrong: As for `NeuroglossError`, like `known` and `remedy`.
+        key: The dotted key of the component that cannot work with the others; empty where any may be at fault.
+    """
+
+    def __init__(self, wrong: str, *, known: str = "", remedy: str = "", key: str = "") -> None:
+        super().__init__(wrong, known=known, remedy=remedy)
+        self.key = key
 
 
 class PluginError(UsageError):

@@ -32,8 +32,34 @@ from neurogloss.pipeline.replay import LedgerFile, LedgerMode, ReplayLedger
 from neurogloss.pipeline.selection import select_units
 from neurogloss.plugin.registry import Registry, load_registry
 from neurogloss.records import codec
+from neurogloss.records.scores import Score
 from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
+
+
+class Shared:
+    """What several sessions of one process have in common: what is large or slow to build is built once.
+
+    Args:
+        run_ids: Runs that spend from one budget.
+    """
+
+    def __init__(self, run_ids: Sequence[str] = ()) -> None:
+        self.run_ids = tuple(run_ids)
+        self._built: dict[str, Any] = {}
+
+    def one(self, choice: Choice, build: Callable[[Choice], Any]) -> Any:
+        """The component of this choice, built now if no session has asked for it before."""
+        key = f"{choice.kind} {choice.component.name} {choice.config!r}"
+        if key not in self._built:
+            self._built[key] = build(choice)
+        return self._built[key]
+
+    async def close(self) -> None:
+        """Frees what the language models hold."""
+        for built in self._built.values():
+            if isinstance(built, LanguageModel):
+                await built.close()
 
 
 class Session:
@@ -43,14 +69,21 @@ class Session:
         settings: What to build.
         progress: Hears of what takes long.
         ledger: Takes the place of the configured one; asks no language model.
+        shared: What it has in common with other sessions; whoever made it closes it.
     """
 
-    def __init__(self, settings: Settings, progress: Progress, ledger: Answering | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        progress: Progress,
+        ledger: Answering | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self.settings = settings
         self._progress = progress
         self._given_ledger = ledger
-        self._models: dict[str, LanguageModel] = {}
-        self._embedders: dict[str, Embedder] = {}
+        self._shared = shared or Shared()
+        self._owns_shared = shared is None
 
     @cached_property
     def registry(self) -> Registry:
@@ -72,12 +105,12 @@ class Session:
 
     @cached_property
     def subject(self) -> SubjectModel:
-        subject: SubjectModel = self._build(self.settings.subject)
+        subject: SubjectModel = self._shared.one(self.settings.subject, self._build)
         return subject
 
     @cached_property
     def corpus(self) -> Corpus:
-        corpus: Corpus = self._build(self.settings.corpus)
+        corpus: Corpus = self._shared.one(self.settings.corpus, self._build)
         return corpus
 
     @cached_property
@@ -118,7 +151,14 @@ class Session:
                 progress=self._progress,
             )
 
-        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics)
+        def scores(run: str) -> Mapping[UnitId, float]:
+            found = self.store.run(run)
+            scorer = next(iter(found.config.get("scorer", {})), "")
+            rows = [row for row in self.store.scores(found.run_id) if (row.cell.arm, row.scorer) == (MAIN, scorer)]
+            scored = [(row.cell.unit, row.outcome.value) for row in rows if isinstance(row.outcome, Score)]
+            return {unit: value for unit, value in scored if value is not None}
+
+        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics, scores)
 
     def collected(self, units: Sequence[UnitId] | None = None) -> CollectedUnits:
         """The records of the chosen units, or of some of them, collected now if they are not in the store."""
@@ -138,11 +178,9 @@ class Session:
     def model(self, role: str) -> LanguageModel:
         """The language model of a role; roles with the same configuration share one."""
         choice = self.settings.llms[role]
-        key = f"{choice.component.name} {choice.config!r}"
-        if key not in self._models:
-            with self._stand_ins(choice):
-                self._models[key] = self._build(choice)
-        return self._models[key]
+        with self._stand_ins(choice):
+            model: LanguageModel = self._shared.one(choice, self._build)
+        return model
 
     @contextmanager
     def _stand_ins(self, choice: Choice) -> Iterator[None]:
@@ -230,18 +268,22 @@ class Session:
         file = LedgerFile(Path(settings.ledger.file)) if settings.ledger.file else None
         if settings.ledger.mode is LedgerMode.REPLAY and file:
             return ReplayLedger(self.store, self.run_id, file)
-        spent = self.store.totals(self.run_id)
+        spent = sum(map(self._spent, {self.run_id, *self._shared.run_ids}), Charge())
         return Ledger(
             self.store,
             self.run_id,
             limits=settings.limits,
             prices=settings.prices,
-            budget=Budget(settings.budget, Charge(spent.charged_usd, spent.charged_tokens, spent.attempts)),
+            budget=Budget(settings.budget, spent),
             file=file if settings.ledger.mode is LedgerMode.RECORD else None,
             redact=self.redact,
             ask_rejected=settings.retry_failed,
             note=self._progress.note,
         )
+
+    def _spent(self, run_id: str) -> Charge:
+        totals = self.store.totals(run_id)
+        return Charge(totals.charged_usd, totals.charged_tokens, totals.attempts)
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -254,8 +296,8 @@ class Session:
         """Ends the calls to language models and frees what the components hold."""
         if "ledger" in self.__dict__:
             await self.ledger.close()
-        for model in self._models.values():
-            await model.close()
+        if self._owns_shared:
+            await self._shared.close()
         if "store" in self.__dict__:
             self.store.close()
 
@@ -277,10 +319,8 @@ class Session:
         return self._build(choice, **needs, **parts)
 
     def _embedder(self, choice: Choice) -> Embedder:
-        key = f"{choice.component.name} {choice.config!r}"
-        if key not in self._embedders:
-            self._embedders[key] = self._build(choice)
-        return self._embedders[key]
+        embedder: Embedder = self._shared.one(choice, self._build)
+        return embedder
 
     def _need(self, kind: str, role: str, simulator: Choice) -> Any:
         if kind == "llm":

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
-from neurogloss.testing.runs import sample_run
+from neurogloss.leaderboard.leaderboard import leaderboard_of
+from neurogloss.leaderboard.naming import entries_of
+from neurogloss.leaderboard.page import render_leaderboard
+from neurogloss.store.configs import SqliteStoreConfig
+from neurogloss.store.sql import SqlResultStore
+from neurogloss.testing.runs import SampleRun, sample_run
 from neurogloss.view.report import ReportData, render_report
 
 INSTALL = "apt-get install -y chromium"
@@ -53,7 +59,21 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run.manifest, run.explanations, run.scores, run.records.__getitem__, run.ledger, notes=run.notes
         )
         (folder / f"{name}.html").write_text(render_report(data), encoding="utf-8")
+        (folder / f"{name}-leaderboard.html").write_text(_leaderboard(run, folder / name), encoding="utf-8")
     return folder
+
+
+def _leaderboard(run: SampleRun, root: Path) -> str:
+    store = SqlResultStore(SqliteStoreConfig(str(root)))
+    arms = sorted({row.cell.arm for row in run.explanations} - {"main"})
+    manifest = replace(run.manifest, config={**run.manifest.config, "floor": {arm: {} for arm in arms}})
+    store.begin_run(manifest)
+    store.add_explanations(manifest.run_id, run.explanations)
+    for row in run.scores:
+        store.add_score(manifest.run_id, row)
+    board = leaderboard_of(store, lambda *_: run.records.__getitem__, entries_of([manifest]), notes=run.notes)
+    store.close()
+    return render_leaderboard(board)
 
 
 class Visit:
@@ -82,6 +102,19 @@ def open_everything(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
 
+@pytest.mark.parametrize("name", ["plain-leaderboard", "hostile-leaderboard"])
+def test_the_leaderboard_runs_nothing_fetches_nothing_and_fits_a_phone(
+    browser: Browser, reports: Path, name: str
+) -> None:
+    visit = Visit(browser, reports / f"{name}.html", PHONE)
+    open_everything(visit.page)
+    visit.page.locator("h1").hover()
+    assert visit.events == []
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    assert visit.count(".board tbody tr") >= 3
+    assert visit.count(".mean-dot") > visit.count(".board tbody tr")
+
+
 @pytest.mark.parametrize("name", ["plain", "hostile"])
 def test_nothing_runs_and_nothing_is_fetched(browser: Browser, reports: Path, name: str) -> None:
     visit = Visit(browser, reports / f"{name}.html")
@@ -92,8 +125,9 @@ def test_nothing_runs_and_nothing_is_fetched(browser: Browser, reports: Path, na
     assert visit.events == []
 
 
-def test_hostile_texts_make_no_elements(browser: Browser, reports: Path) -> None:
-    hostile, harmless = (Visit(browser, reports / f"{name}.html") for name in ("hostile", "harmless"))
+@pytest.mark.parametrize("page", ["", "-leaderboard"])
+def test_hostile_texts_make_no_elements(browser: Browser, reports: Path, page: str) -> None:
+    hostile, harmless = (Visit(browser, reports / f"{name}{page}.html") for name in ("hostile", "harmless"))
     names = "[...document.querySelectorAll('*')].map(e => e.localName + ' ' + e.getAttributeNames())"
     assert hostile.page.evaluate(names) == harmless.page.evaluate(names)
 

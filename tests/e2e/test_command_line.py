@@ -92,3 +92,23 @@ def test_help_does_not_depend_on_a_working_plugin(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "synthetic" in done.stdout
     assert done.stderr == ""
+
+
+def test_a_benchmark_prints_its_leaderboard_and_prints_it_again(tmp_path: Path) -> None:
+    (tmp_path / "mine/benchmark").mkdir(parents=True)
+    (tmp_path / "mine/benchmark/small.yaml").write_text(
+        "defaults: [axes, _self_]\n"
+        "run: [subject=synthetic, llm=scripted, 'units=[layers.0.mlp/0,layers.1.mlp/1]', collection.max_documents=80]\n"
+        "explainers: {words: [explainer=most_frequent_token]}\n"
+        "floors: {table: [explainer=token_table, simulator=table]}\n",
+        encoding="utf-8",
+    )
+    command = ("-m", "neurogloss", "benchmark", "benchmark=small", "--config-dir", "mine")
+    first, again = _python(tmp_path, *command), _python(tmp_path, *command, "--quiet")
+    assert first.returncode == 0, first.stderr
+    assert "table (floor)" in first.stdout
+    assert "words" in first.stdout
+    assert "synthetic words logprob seed 0" in first.stderr
+    assert (again.stdout, again.stderr) == (first.stdout, "")
+    (page,) = tmp_path.glob("neurogloss-store/leaderboards/*/leaderboard.html")
+    assert "Which explainer is best?" in page.read_text(encoding="utf-8")

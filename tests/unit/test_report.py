@@ -30,7 +30,6 @@ from neurogloss.view.cards import Limits, unit_card
 from neurogloss.view.rendering import asset
 from neurogloss.view.report import ReportData, render_report
 from neurogloss.view.results import RunResults
-from neurogloss.view.summary import layer_of
 from neurogloss.view.text import difference, duration, number, score_number, token_text, visible
 
 
@@ -260,7 +259,7 @@ def test_the_arguments_are_those_that_a_sample_run_holds() -> None:
     ("site", "layer"), [("layers.5.mlp", 5), ("layers.12", 12), ("probe", None), ("xlayers.1.mlp", None)]
 )
 def test_layers_are_read_from_sites(site: str, layer: int | None) -> None:
-    assert layer_of(UnitId(site, 0)) == layer
+    assert UnitId(site, 0).layer == layer
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,15 @@ from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import (
     ActivationsAndLogitsConfig,
+    BestOfConfig,
     ConceptsConfig,
     ContrastiveConfig,
+    ExecutableConfig,
+    InvestigateConfig,
     MaxActivatingConfig,
     OtherUnitConfig,
     RandomTextConfig,
+    ReviseConfig,
     SummaryConfig,
     TokenActivationConfig,
     TokenListConfig,
@@ -40,7 +44,7 @@ from neurogloss.builtin.scorers.questions.configs import (
     FuzzingConfig,
     IntruderConfig,
 )
-from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
+from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, RulesConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.plugin.component import Component
 from neurogloss.plugin.hookspecs import hookimpl
@@ -168,6 +172,37 @@ def neurogloss_register_components() -> list[Component]:
         ),
         Component(
             kind="explainer",
+            name="best_of",
+            config=BestOfConfig,
+            factory="neurogloss.builtin.explainers.best_of:BestOfExplainer",
+            summary="the best of several explanations, chosen by a scorer on the split valid",
+            parts={"of": "explainer", "by": "scorer"},
+            selects_on_valid=True,
+        ),
+        Component(
+            kind="explainer",
+            name="revise",
+            config=ReviseConfig,
+            factory="neurogloss.builtin.explainers.revise:ReviseExplainer",
+            summary="prose that is shown its own worst errors on the split valid, and revised",
+            needs=("llm",),
+            requires=("generate",),
+            parts={"of": "explainer", "by": "scorer"},
+            selects_on_valid=True,
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="investigate",
+            config=InvestigateConfig,
+            factory="neurogloss.builtin.explainers.investigate:InvestigateExplainer",
+            summary="prose from experiments: the language model writes texts, the subject is run on them",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="explainer",
             name="written",
             config=WrittenConfig,
             factory="neurogloss.builtin.explainers.written:WrittenExplainer",
@@ -189,6 +224,14 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.explainers.token_table:TokenTableExplainer",
             summary="the mean activation of each token; the baseline",
             explanations=("TokenTableExplanation",),
+        ),
+        Component(
+            kind="explainer",
+            name="executable",
+            config=ExecutableConfig,
+            factory="neurogloss.builtin.explainers.executable:ExecutableExplainer",
+            summary="a short list of rules on tokens and what stands before them, learned without a language model",
+            explanations=("RulesExplanation",),
         ),
         Component(
             kind="explainer",
@@ -225,6 +268,14 @@ def neurogloss_register_components() -> list[Component]:
             factory="neurogloss.builtin.simulators.table:TableSimulator",
             summary="activations looked up in a token table",
             explanations=("TokenTableExplanation",),
+        ),
+        Component(
+            kind="simulator",
+            name="rules",
+            config=RulesConfig,
+            factory="neurogloss.builtin.simulators.rules:RulesSimulator",
+            summary="activations from the rules of an executable explanation, run on the tokens' texts",
+            explanations=("RulesExplanation",),
         ),
         Component(
             kind="scorer",

@@ -17,13 +17,15 @@ COMMANDS = {
     "run": "collect, explain, simulate, score, report",
     "collect": "activations alone",
     "estimate": "calls, tokens, dollars and hours of a run, before it spends any",
+    "benchmark": "explainers x simulators x judges on the same units: a leaderboard",
+    "leaderboard": "compare runs that are in the store: a leaderboard",
     "report": "write a run's report again: one self-contained HTML file",
     "runs": "list runs and the space they take, or delete one",
     "plugins": "what is installed, and what is wrong with it",
     "doctor": "check this installation",
     "version": "print the version",
 }
-_CONFIGURED = ("run", "collect", "estimate", "report", "runs", "doctor")
+_CONFIGURED = ("run", "collect", "estimate", "benchmark", "leaderboard", "report", "runs", "doctor")
 """Commands that take overrides of the configuration."""
 
 _UNITS = (
@@ -112,6 +114,14 @@ def _run_command(options: argparse.Namespace) -> int:
             from neurogloss.cli.estimate import estimate_command
 
             return estimate_command(options)
+        case "benchmark":
+            from neurogloss.cli.benchmark import benchmark_command
+
+            return benchmark_command(options)
+        case "leaderboard":
+            from neurogloss.cli.benchmark import leaderboard_command
+
+            return leaderboard_command(options)
         case "report":
             from neurogloss.cli.results import report_command
 
@@ -174,6 +184,14 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
     for flag, default, counted in _UNITS:
         made["estimate"].add_argument(flag, type=int, default=default, metavar="N", help=counted)
+    for name in ("benchmark", "leaderboard"):
+        made[name].add_argument("--against", default="", metavar="EXPLAINER", help="test the others against this row")
+        made[name].add_argument("--output", metavar="DIR", help="where the files go; by default into the store")
+    made["benchmark"].epilog = (
+        "benchmark=OPTION chooses the axes, benchmark.KEY=VALUE changes them; all other overrides go to every run. "
+        "See docs/benchmarking.md."
+    )
+    made["benchmark"].add_argument("--plan", action="store_true", help="list the runs and stop")
     made["runs"].add_argument("--delete", metavar="RUN", help="forget the explanations and scores of a run")
     made["plugins"].add_argument("--kind", help="of this kind only")
     return parser

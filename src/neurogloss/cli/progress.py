@@ -87,6 +87,8 @@ class Bars(Progress):
         self._display.stop()
 
     def start(self, stage: str, total: int | None, counted: str) -> None:
+        for earlier in [task.id for task in self._display.tasks if task.finished and task.description == stage]:
+            self._display.remove_task(earlier)  # of the run before, where a command does several
         self._tasks[stage] = self._display.add_task(stage, total=total, done="", counted=counted)
         self.advance(stage, 0)
 

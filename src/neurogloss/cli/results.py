@@ -27,7 +27,7 @@ def report_command(options: argparse.Namespace) -> int:
 
     if not options.run:
         raise UsageError("No run was named.", remedy="neurogloss runs lists them; the newest is also called latest.")
-    store = _store(options, load_registry())
+    store = chosen_store(options, load_registry())
     path = app.report(store, options.run, Path(options.output) if options.output else None)
     print(json.dumps({"report": str(path)}) if options.json else path)
     return 0
@@ -36,7 +36,7 @@ def report_command(options: argparse.Namespace) -> int:
 def runs_command(options: argparse.Namespace) -> int:
     """Lists the runs, or deletes one."""
     registry = load_registry()
-    choice = _store(options, registry)
+    choice = chosen_store(options, registry)
     root = Path(choice.config.root)
     if not (root.exists() or has_server(choice)):
         raise StoreError(f"There is no store {root}.", remedy="Name another with store.root=FOLDER, or run something.")
@@ -60,7 +60,8 @@ def runs_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _store(options: argparse.Namespace, registry: Registry) -> Choice:
+def chosen_store(options: argparse.Namespace, registry: Registry) -> Choice:
+    """The store that the overrides choose."""
     config = compose(options.overrides, registry, folders=options.config_dir, root="results")
     return store_of(config, registry)
 

@@ -71,7 +71,7 @@ def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     fields = list(fields)
     width = max(len(name) for name, _ in fields)
     for name, value in fields:
-        print(f"{name:<{width}}  {_printable(value)}")
+        print(f"{name:<{width}}  {printable(value)}")
 
 
 def score_table(scorer: str, lines: Sequence[Line], *, narrow: bool = False) -> Table:
@@ -114,7 +114,7 @@ def score_table(scorer: str, lines: Sequence[Line], *, narrow: bool = False) -> 
             min_width=24 if header == "explanation" else None,
         )
     for line in lines:
-        table.add_row(*(Text(_printable(cell(line))) for _, _, cell in columns))
+        table.add_row(*(Text(printable(cell(line))) for _, _, cell in columns))
     return table
 
 
@@ -122,7 +122,7 @@ def plain_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table of texts."""
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
@@ -147,7 +147,7 @@ def _not_noticed(lines: Sequence[Line]) -> Text | None:
     """What the headline does not notice."""
     scores = [line.score for line in lines if isinstance(line.score, Score)]
     faults = scores[0].measures[scores[0].headline].insensitive_to if scores else ()
-    return Text(_printable(f"{scores[0].headline} does not notice {', '.join(faults)}")) if faults else None
+    return Text(printable(f"{scores[0].headline} does not notice {', '.join(faults)}")) if faults else None
 
 
 def _explanation(outcome: Explanation | Failure | None) -> str:
@@ -197,6 +197,6 @@ def _failed_units(count: int) -> str:
     return f"{units}; the same command with retry_failed=true asks again"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Texts come from models: nothing in them may steer the terminal."""
     return "".join(char if char.isprintable() else " " for char in text)

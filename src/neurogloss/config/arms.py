@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from neurogloss.config.choices import Choice
-from neurogloss.errors import ConfigError
+from neurogloss.errors import UnfitError
 from neurogloss.plugin.registry import Registry
 
 Pair = tuple[Choice, Choice]
@@ -27,17 +27,18 @@ def check_readable(explainer: Choice, simulator: Choice | None, scorers: Iterabl
     """Checks that the run's own explanations are read by all that must read them.
 
     Raises:
-        ConfigError: The simulator, if one is used, or a scorer reads other types.
+        UnfitError: The simulator, if one is used, or a scorer reads other types.
     """
     for reader in filter(None, (simulator, *scorers)):
         if not reads(reader, explainer):
             written = set(explainer.component.explanations)
             fitting = [c.name for c in registry.components(reader.kind) if written & set(c.explanations)]
-            raise ConfigError(
+            raise UnfitError(
                 f"{reader.kind}={reader.component.name} does not read what "
                 f"explainer={explainer.component.name} writes ({', '.join(sorted(written))}).",
                 known=f"It reads {', '.join(reader.component.explanations)}.",
                 remedy=f"Choose {reader.kind}={' or '.join(fitting)}, or another explainer." if fitting else "",
+                key=reader.name,
             )
 
 

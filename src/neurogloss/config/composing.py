@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -22,10 +22,13 @@ from yaml import YAMLError
 from neurogloss.config.diagnosis import bad_syntax, diagnosed, no_option, unexpected_sweep, unknown_option
 from neurogloss.config.groups import CONF, store_groups
 from neurogloss.config.roles import INHERIT, rewritten
-from neurogloss.config.schema import GROUPS
+from neurogloss.config.schema import BENCHMARK, GROUPS
 from neurogloss.config.secrets import refuse_secret_override, refuse_secrets
 from neurogloss.errors import ConfigError
 from neurogloss.plugin.registry import Registry
+
+Composed = Callable[[Sequence[str], str], DictConfig]
+"""From overrides and the root to the composed configuration; see `compose`."""
 
 
 def compose(
@@ -37,27 +40,49 @@ def compose(
         overrides: Hydra overrides, and `ROLE/llm=` and `ROLE.llm.KEY=` for the role's language model.
         registry: The components that can be chosen.
         folders: Further folders with YAML files, laid out in groups.
-        root: The YAML file to begin with: `config`, `results` for the store alone, or `model` for a
-            language model alone.
+        root: The YAML file to begin with: `config`, `results` for the store alone, `model` for a
+            language model alone, or `benchmark` for the axes of a benchmark.
 
     Raises:
         ConfigError: A key, an option or a value is wrong; the message says which, and what is allowed.
     """
+    with composer(registry, folders=folders) as composed:
+        return composed(overrides, root)
+
+
+@contextmanager
+def composer(registry: Registry, *, folders: Sequence[str] = ()) -> Iterator[Composed]:
+    """`compose` for many jobs: a function of overrides and root, which looks up groups and options once."""
     with _hydra(registry, folders) as loader:
-        parsed = _parsed(overrides, loader)
-        for override in parsed:
-            if override.is_sweep_override():
-                raise unexpected_sweep(override)
-            _check_options(override, loader, registry)
-        lines = [str(override.input_line) for override in parsed]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)
-                composed = hydra.compose(root, lines)
-        except (HydraException, OmegaConfBaseException, YAMLError, ValueError, UserWarning) as error:
-            raise diagnosed(error, parsed, partial(_options, loader), registry) from error
-    refuse_secrets(OmegaConf.to_container(composed, resolve=False))
-    return composed
+        known = cache(partial(loader.get_group_options, results_filter=ObjectType.CONFIG))
+
+        def composed(overrides: Sequence[str], root: str) -> DictConfig:
+            return _composed(overrides, root, loader, known, registry)
+
+        yield composed
+
+
+def _composed(
+    overrides: Sequence[str],
+    root: str,
+    loader: ConfigLoader,
+    known: Callable[[str], list[str]],
+    registry: Registry,
+) -> DictConfig:
+    parsed = _parsed(overrides, loader)
+    for override in parsed:
+        if override.is_sweep_override():
+            raise unexpected_sweep(override)
+        _check_options(override, known, registry)
+    lines = [str(override.input_line) for override in parsed]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            made = hydra.compose(root, lines)
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError, UserWarning) as error:
+        raise diagnosed(error, parsed, partial(_options, loader), registry) from error
+    refuse_secrets(OmegaConf.to_container(made, resolve=False))
+    return made
 
 
 def jobs_of(overrides: Sequence[str], registry: Registry, *, folders: Sequence[str] = ()) -> list[list[str]]:
@@ -90,7 +115,11 @@ def _hydra(registry: Registry, folders: Sequence[str]) -> Iterator[ConfigLoader]
 
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
-    return [name for name in loader.get_group_options(group, ObjectType.CONFIG) if name != INHERIT]
+    return _choosable(loader.get_group_options(group, ObjectType.CONFIG))
+
+
+def _choosable(options: Sequence[str]) -> list[str]:
+    return [name for name in options if name != INHERIT]
 
 
 def _parsed(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
@@ -110,17 +139,17 @@ def _parsed(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
     return parsed
 
 
-def _check_options(override: Override, loader: ConfigLoader, registry: Registry) -> None:
+def _check_options(override: Override, options_of: Callable[[str], list[str]], registry: Registry) -> None:
     group = override.key_or_group
-    if group not in GROUPS or override.is_delete():
+    if group not in (*GROUPS, BENCHMARK) or override.is_delete():
         return
     value = override.value()
     chosen = value if isinstance(value, list) else [value]
-    known = loader.get_group_options(group, ObjectType.CONFIG)
+    known = options_of(group)
     for name in chosen:
         if isinstance(name, dict):
             continue
         if name is None:
             raise no_option(override)
         if name not in known:
-            raise unknown_option(group, str(name), _options(loader, group), registry, override.get_key_element())
+            raise unknown_option(group, str(name), _choosable(known), registry, override.get_key_element())

@@ -18,7 +18,7 @@ from omegaconf.errors import (
 
 from neurogloss.config.conversion import nearest, unknown_key
 from neurogloss.config.roles import as_written
-from neurogloss.config.schema import GROUPS, ROLES
+from neurogloss.config.schema import BENCHMARK, GROUPS, ROLES
 from neurogloss.errors import ConfigError, PluginError
 from neurogloss.plugin.component import KINDS
 from neurogloss.plugin.known import provider
@@ -97,7 +97,7 @@ def diagnosed(
     """
     if isinstance(error, MissingConfigException):
         group, _, name = str(error.missing_cfg_file).rpartition("/")
-        if group in GROUPS:
+        if group in (*GROUPS, BENCHMARK):
             return unknown_option(group, name, options_of(group), registry)
     for cause in _causes(error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:

@@ -11,9 +11,12 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from neurogloss.config.conversion import held
 from neurogloss.config.roles import INHERIT
-from neurogloss.config.schema import ModelConfig, ResultsConfig, RunConfig
+from neurogloss.config.schema import BENCHMARK, BenchmarkConfig, BenchmarkRoot, ModelConfig, ResultsConfig, RunConfig
 from neurogloss.plugin.component import KINDS
 from neurogloss.plugin.registry import Registry
+
+AXES = "axes"
+"""The option of the group `benchmark` that presets extend: axes without entries."""
 
 CONF = "neurogloss.conf"
 """The package of the program's own YAML files."""
@@ -46,6 +49,8 @@ def store_groups(registry: Registry, folders: Sequence[str] = ()) -> None:
     store.store(name="run_schema", node=held(RunConfig))
     store.store(name="results_schema", node=held(ResultsConfig))
     store.store(name="model_schema", node=held(ModelConfig))
+    store.store(name="benchmark_schema", node=held(BenchmarkRoot))
+    store.store(group=BENCHMARK, name=AXES, node=held(BenchmarkConfig))
     store.store(group="llm", name=INHERIT, node={})
     for component in registry.components():
         kind, name = component.kind, component.name

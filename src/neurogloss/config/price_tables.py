@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -30,10 +31,15 @@ def load_prices(own: Sequence[str] = ()) -> Prices:
     Raises:
         ConfigError: A table cannot be read.
     """
-    tables: list[Traversable] = [Path(path).expanduser() for path in own]
+    rows = [row for path in own for row in _rows(Path(path).expanduser())]
+    return Prices((*rows, *_of_the_program()))
+
+
+@cache
+def _of_the_program() -> tuple[PriceRow, ...]:
     folder = files(CONF).joinpath(FOLDER)
-    tables += sorted((table for table in folder.iterdir() if table.name.endswith(".yaml")), key=lambda t: t.name)
-    return Prices(tuple(row for table in tables for row in _rows(table)))
+    tables = sorted((table for table in folder.iterdir() if table.name.endswith(".yaml")), key=lambda table: table.name)
+    return tuple(row for table in tables for row in _rows(table))
 
 
 def _rows(table: Traversable) -> list[PriceRow]:

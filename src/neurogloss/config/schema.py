@@ -27,7 +27,10 @@ GROUPS = (
     "budget",
     "experiment",
 )
-"""The groups of options: the kinds of component, and those that combine components."""
+"""The groups of options of a run: the kinds of component, and those that combine components."""
+
+BENCHMARK = "benchmark"
+"""The group of `neurogloss benchmark`."""
 
 ROLES = ("explainer", "simulator", "scorer")
 """Who uses a language model; each may be given its own."""
@@ -143,6 +146,45 @@ class ModelConfig:
     """What is needed to ask a language model."""
 
     llm: Any = MISSING
+
+
+@dataclass
+class BenchmarkConfig:
+    """Axes of a benchmark. Each has entries by name, an entry being overrides of a run; all combinations are run.
+
+    The overrides are applied in the order of the fields, the later ones winning, and those of the
+    command line last.
+    """
+
+    run: list[str] = field(default_factory=list)
+    """Overrides of every run: `scorer=[...]`, `units=[...]`, `collection...`."""
+    subjects: dict[str, list[str]] = field(default_factory=dict)
+    simulators: dict[str, list[str]] = field(default_factory=dict)
+    judges: dict[str, list[str]] = field(default_factory=dict)
+    """The language model of the scorers: `scorer/llm=...`."""
+    explainers: dict[str, list[str]] = field(default_factory=dict)
+    """An entry that names a simulator of its own is not combined with the axis of simulators."""
+    floors: dict[str, list[str]] = field(default_factory=dict)
+    """Like `explainers`; rows to be beaten, and marked as such."""
+    seeds: list[int] = field(default_factory=lambda: [0])
+    """Each run is done with each seed: of the splits, the random sequences and `random:N`."""
+
+    def check(self) -> None:
+        """Raises `ConfigError` for axes that give no run, or a name that two entries have."""
+        both = set(self.explainers) & set(self.floors)
+        if both:
+            raise ConfigError(f"floors holds {', '.join(sorted(both))}, which explainers holds too.")
+        if not self.explainers and not self.floors:
+            raise ConfigError("explainers is empty.", remedy="Name some, such as {mine: [explainer=token_activation]}.")
+        if not self.seeds:
+            raise ConfigError("seeds is empty.", remedy="Give one: benchmark.seeds=[0]")
+
+
+@dataclass
+class BenchmarkRoot:
+    """What `neurogloss benchmark` composes; each of its runs is composed like any other."""
+
+    benchmark: Any = MISSING
 
 
 @dataclass

@@ -18,7 +18,7 @@ from neurogloss.config.conversion import given
 from neurogloss.config.price_tables import load_prices
 from neurogloss.config.schema import MISSING, ROLES, CollectionConfig, FloorConfig, RunConfig, ScoredSplit
 from neurogloss.config.secrets import refuse_secrets
-from neurogloss.errors import ConfigError
+from neurogloss.errors import ConfigError, UnfitError
 from neurogloss.pipeline.budget import BudgetLimits
 from neurogloss.pipeline.explaining import MAIN
 from neurogloss.pipeline.limits import Limits
@@ -68,6 +68,11 @@ class Settings:
     notes: tuple[str, ...] = ()
     """What was left out of the configuration, and why."""
 
+    @property
+    def simulated(self) -> bool:
+        """Whether anything uses the simulator."""
+        return any("simulator" in choice.component.needs for choice in self.choices())
+
     def choices(self) -> Iterator[Choice]:
         """Every chosen component, parts included."""
         chosen = [self.corpus, self.subject, *self.llms.values(), self.explainer, self.simulator]
@@ -112,7 +117,11 @@ def settings_of(config: DictConfig, registry: Registry) -> Settings:
         built_on = {"llm": llms.get(choice.kind), "simulator": simulator, "subject": subject, "corpus": corpus}
         needed = {kind: built_on.get(kind) for kind in choice.component.needs}
         told = {kind: (other.component, other.config) for kind, other in needed.items() if other}
-        registry.check_capabilities(choice.component, choice.config, told)
+        try:
+            registry.check_capabilities(choice.component, choice.config, told)
+        except UnfitError as error:
+            error.key = choice.name
+            raise
     _check_selection(used, root)
     collection: CollectionConfig = root.collection
     settings = Settings(

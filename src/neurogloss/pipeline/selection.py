@@ -17,6 +17,9 @@ from neurogloss.reducers.seeded_hash import hashes, salt
 Statistics = Callable[[str], Mapping[str, np.ndarray]]
 """From a field of `UnitStatistics` to its values at each of `default_sites`, float64 [unit]."""
 
+Scores = Callable[[str], Mapping[UnitId, float]]
+"""From a run's id to the scores of its units."""
+
 FIELDS = (
     "mean",
     "variance",
@@ -31,7 +34,7 @@ FIELDS = (
 
 _FORMS = (
     "A selector is one of: layers.5.mlp/12, layers.5.mlp/12-, layers.*.mlp/0:100, layers.3.mlp/*, "
-    "random:50, top_by:kurtosis:20, file:PATH, all."
+    "random:50, top_by:kurtosis:20, by_score:RUN:20, file:PATH, all."
 )
 _INDEX = re.compile(r"(?:(?P<one>\d+)|(?P<start>\d*):(?P<stop>\d*)|\*)(?P<polarity>[+-]?)")
 
@@ -42,15 +45,20 @@ def default_sites(sites: Sequence[Site]) -> tuple[Site, ...]:
 
 
 def select_units(
-    selectors: Sequence[str], sites: Sequence[Site], seed: int = 0, statistics: Statistics | None = None
+    selectors: Sequence[str],
+    sites: Sequence[Site],
+    seed: int = 0,
+    statistics: Statistics | None = None,
+    scores: Scores | None = None,
 ) -> tuple[UnitId, ...]:
     """The units that the selectors name, in their order, each once.
 
     Args:
-        selectors: Unit names, ranges and globs, `random:N`, `top_by:FIELD:N`, `file:PATH` or `all`.
+        selectors: Unit names, ranges and globs, `random:N`, `top_by:FIELD:N`, `by_score:RUN:N`, `file:PATH` or `all`.
         sites: The subject's sites.
-        seed: For `random`.
+        seed: For `random` and `by_score`.
         statistics: For `top_by`; called only when it occurs.
+        scores: For `by_score`; called only when it occurs.
 
     Raises:
         ConfigError: No unit is selected, or a selector cannot be read or carried out.
@@ -60,7 +68,7 @@ def select_units(
         raise SubjectError("The subject has no sites, so there is no unit to explain.")
     found: dict[UnitId, None] = {}
     for selector in _expanded(selectors):
-        found.update(dict.fromkeys(_units(selector, sites, seed, statistics)))
+        found.update(dict.fromkeys(_units(selector, sites, seed, statistics, scores)))
     if not found:
         raise ConfigError("No unit is selected.", known=_FORMS, remedy="For example: units=[random:20]")
     return tuple(found)
@@ -87,7 +95,9 @@ def _expanded(selectors: Sequence[str]) -> Iterator[str]:
                 yield line
 
 
-def _units(selector: str, sites: Sequence[Site], seed: int, statistics: Statistics | None) -> Iterator[UnitId]:
+def _units(
+    selector: str, sites: Sequence[Site], seed: int, statistics: Statistics | None, scores: Scores | None
+) -> Iterator[UnitId]:
     match selector.split(":"):
         case ["all"]:
             return (UnitId(site.name, index) for site in sites for index in range(site.n_units))
@@ -95,6 +105,8 @@ def _units(selector: str, sites: Sequence[Site], seed: int, statistics: Statisti
             return _random(_count(selector, count), selector, default_sites(sites), seed)
         case ["top_by", field, count]:
             return _top(field, _count(selector, count), selector, default_sites(sites), statistics)
+        case ["by_score", run, count]:
+            return _by_score(run, _count(selector, count), selector, seed, scores)
     return _named(selector, sites)
 
 
@@ -181,6 +193,20 @@ def _top(
     index = np.concatenate([np.arange(site.n_units) for site in sites])
     for i in np.argsort(-flat, kind="stable")[:count]:
         yield UnitId(sites[site_of[i]].name, int(index[i]))
+
+
+def _by_score(run: str, count: int, selector: str, seed: int, scores: Scores | None) -> Iterator[UnitId]:
+    """Deals units out decile by decile of their scores; within a decile a seeded hash decides."""
+    if scores is None or run == "latest":  # which would name another run at another time
+        raise ConfigError(f"{selector!r} needs the id of a run in the store.", remedy="neurogloss runs lists them.")
+    found = scores(run)
+    _enough(count, len(found), selector)
+    ordered = sorted(found, key=lambda unit: (found[unit], unit))
+    places = np.arange(len(ordered))
+    drawn = hashes(places, salt(seed, "unit", "by_score"))
+    deciles = (part[np.argsort(drawn[part], kind="stable")] for part in np.array_split(places, min(10, len(places))))
+    turns = sorted((turn, decile, i) for decile, part in enumerate(deciles) for turn, i in enumerate(part))
+    yield from sorted(ordered[i] for _, _, i in turns[:count])
 
 
 def _enough(count: int, available: int, selector: str) -> None:

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
 from typing import Any
 
-from neurogloss.errors import ConfigError, PluginError
+from neurogloss.errors import ConfigError, PluginError, UnfitError
 from neurogloss.plugin import building, known
 from neurogloss.plugin.component import KINDS, Component
 from neurogloss.plugin.hookspecs import PROJECT
@@ -128,7 +128,7 @@ class Registry:
             needed: For each kind in `component.needs`, the chosen component and its config.
 
         Raises:
-            ConfigError: A required capability is not provided.
+            UnfitError: A required capability is not provided.
         """
         provided = {
             capability for other, settings in needed.values() for capability in building.provided(other, settings)
@@ -139,7 +139,7 @@ class Registry:
 
     def _incapable(
         self, component: Component, capability: str, needed: Mapping[str, tuple[Component, Any]]
-    ) -> ConfigError:
+    ) -> UnfitError:
         chosen = " and ".join(f"{kind} {other.name!r}" for kind, (other, _) in needed.items())
         able = [
             f"{kind}={other.name}" for kind in needed for other in self.components(kind) if capability in other.provides
@@ -149,7 +149,7 @@ class Registry:
             for other in self.components(component.kind)
             if capability not in other.requires
         ]
-        return ConfigError(
+        return UnfitError(
             f"The {component.kind} {component.name!r} requires {capability}, "
             f"which {chosen or 'nothing it is built on'} does not provide.",
             known=f"Installed and providing {capability}: {', '.join(able) or 'none'}.",

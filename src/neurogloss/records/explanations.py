@@ -7,6 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from neurogloss.records.failures import Failure
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of several explanations of which the best on the split `valid` was taken."""
+
+    text: str
+    """Its summary; empty where there was no explanation."""
+    value: float | None = None
+    """The scorer's headline on `valid`."""
+    failure: Failure | None = None
+    """Why there is no explanation, or no value."""
+    chosen: bool = False
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -23,6 +38,8 @@ class Provenance:
     """Which of the explainer's samples this is."""
     about: str = ""
     """The unit that it was written of, where that is another than the one it is given to."""
+    candidates: tuple[Candidate, ...] = ()
+    """What it was chosen among, itself included, in the order in which they were made."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,28 @@ class ConceptsExplanation(ProseExplanation):
     def of(cls, provenance: Provenance, concepts: Sequence[str]) -> ConceptsExplanation:
         """The explanation with the text that joins its concepts."""
         return cls(provenance, "; or ".join(concepts), tuple(concepts))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A text that an explainer wrote, and what the unit did on it."""
+
+    text: str
+    """With marks around what fired."""
+    level: int | None
+    """The highest level, 10 being the largest value in the explain split; `None` if the subject reads no token."""
+    fired: tuple[tuple[str, int], ...] = ()
+    """The tokens that fired, with their levels."""
+
+
+@dataclass(frozen=True)
+class InvestigatedExplanation(ProseExplanation):
+    """Prose that was written after experiments."""
+
+    experiments: tuple[Experiment, ...] = ()
+    """In the order in which they were made."""
+    thoughts: tuple[str, ...] = ()
+    """What the language model said before each call's experiments, and before its answer."""
 
 
 @dataclass(frozen=True, eq=False)

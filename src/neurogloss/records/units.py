@@ -11,6 +11,7 @@ from neurogloss.errors import SubjectError
 Polarity = Literal["+", "-"]
 
 _UNIT = re.compile(r"(?P<site>[^/\s]+)/(?P<index>\d+)(?P<polarity>[+-]?)")
+_LAYER = re.compile(r"layers\.(\d+)(\.|$)")
 
 
 @dataclass(frozen=True, order=True)
@@ -56,6 +57,12 @@ class UnitId:
     def sign(self) -> int:
         """+1 or -1: what an activation is multiplied by before anything else sees it."""
         return -1 if self.polarity == "-" else 1
+
+    @property
+    def layer(self) -> int | None:
+        """The layer that the name of the site tells, such as 5 of `layers.5.mlp`."""
+        match = _LAYER.match(self.site)
+        return int(match[1]) if match else None
 
     def __str__(self) -> str:
         return f"{self.site}/{self.index}{'-' if self.polarity == '-' else ''}"

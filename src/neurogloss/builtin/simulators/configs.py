@@ -75,3 +75,11 @@ class TableConfig:
 
     calibration: Calibration = Calibration.NONE
     """How the table's means are mapped onto the unit's values."""
+
+
+@dataclass
+class RulesConfig:
+    """Activations from rules."""
+
+    calibration: Calibration = Calibration.NONE
+    """How what the rules give is mapped onto the unit's values."""

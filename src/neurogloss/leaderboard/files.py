@@ -1,0 +1,32 @@
+"""The files of a leaderboard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from neurogloss.leaderboard.data import as_csv, as_data
+from neurogloss.leaderboard.leaderboard import Leaderboard
+from neurogloss.leaderboard.page import render_leaderboard
+from neurogloss.leaderboard.tables import as_markdown
+
+
+def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
+    """Writes the leaderboard in every form into a folder; equal leaderboards give equal files."""
+    made = {
+        "leaderboard.html": render_leaderboard(board),
+        "leaderboard.md": as_markdown(board),
+        "leaderboard.csv": as_csv(board),
+        "leaderboard.json": json.dumps(as_data(board), ensure_ascii=False, allow_nan=False, indent=2) + "\n",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return tuple(folder / name for name in made)
+
+
+def folder_name(board: Leaderboard) -> str:
+    """Of the runs that are compared."""
+    runs = sorted({run for subject in board.subjects for row in subject.rows for run in row.runs})
+    return hashlib.sha256(" ".join(runs).encode("utf-8")).hexdigest()[:12]
