@@ -61,7 +61,12 @@ def test_components_are_registered_with_light_configs() -> None:
     (package,) = plugin.neurogloss_config_packages()
     assert import_module(package)
     components = {(component.kind, component.name): component for component in plugin.neurogloss_register_components()}
-    assert set(components) == {("subject", "transformers"), ("subject", "planted"), ("llm", "local")}
+    assert set(components) == {
+        ("subject", "transformers"),
+        ("subject", "planted"),
+        ("llm", "local"),
+        ("simulator", "finetuned"),
+    }
     for component in components.values():
         OmegaConf.structured(component.config)
         module, _, name = component.factory.partition(":")

@@ -21,6 +21,8 @@ _VLLM = "vllm vllm_llama3_1_8b vllm_qwen2_5_7b"
 NAMES: Mapping[tuple[str, str], str] = {
     **{("subject", name): TRANSFORMERS for name in _SUBJECTS.split()},
     ("llm", "local"): TRANSFORMERS,
+    ("simulator", "finetuned"): TRANSFORMERS,
+    ("simulator", "transluce"): TRANSFORMERS,
     **{("llm", name): ANTHROPIC for name in _CLAUDE.split()},
     **{("llm", name): OPENAI for name in _OPENAI.split()},
     **{("llm", name): VLLM for name in _VLLM.split()},

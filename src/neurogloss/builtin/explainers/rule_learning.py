@@ -13,7 +13,7 @@ from neurogloss.records.rules import Rule, TokenTest
 
 _REFINED = 4
 """Rules that are looked at for a narrower one in their place; those with most error left."""
-_CONTEXT_PRICE = 10.0
+_CONTEXT_PRICE = 30.0
 """How many times as much a test costs in rules that look at tokens before: there are far more of these to try, and the
 kept records hold too many of those where the unit fires."""
 _LEAST_NOISE = 1e-6

@@ -19,6 +19,8 @@ _BEAM = 8
 """Patterns that are kept while they are made narrower."""
 _MIN_TEXTS = 3
 """A pattern of fewer texts than this is a list of them."""
+_GENERAL = 0.5
+"""A pattern is taken where it gains this share of what a list does, which says nothing of tokens it does not name."""
 _LEVELS = 10
 """Common levels that a list of tokens is begun with."""
 _ROUNDS = 3
@@ -82,11 +84,14 @@ class TokenTests:
         Returns:
             `None` if nothing gains anything.
         """
-        found = [*self._lists(sums, counts, price), *self._patterns(sums[:-1], counts[:-1], price, narrow)]
+        general = list(self._patterns(sums[:-1], counts[:-1], price, narrow))
         if counts[-1]:
             holds = np.arange(len(counts)) == len(counts) - 1
-            found.append(Found(sums[-1] ** 2 / counts[-1] - price, TokenTest(start=True), holds))
-        best = max(found, key=lambda each: each.gain, default=None)
+            general.append(Found(sums[-1] ** 2 / counts[-1] - price, TokenTest(start=True), holds))
+        listed = max(self._lists(sums, counts, price), key=lambda each: each.gain, default=None)
+        best = max(general, key=lambda each: each.gain, default=None)
+        if listed is not None and (best is None or best.gain < _GENERAL * listed.gain):
+            best = listed
         return best if best is not None and best.gain > 0 else None
 
     def _lists(self, sums: np.ndarray, counts: np.ndarray, price: float) -> Iterator[Found]:
