@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 
 from neurogloss.builtin.explainers.activations_and_logits import ActivationsAndLogitsExplainer
-from neurogloss.builtin.explainers.concepts import ConceptsExplainer
-from neurogloss.builtin.explainers.configs import (
+from neurogloss.builtin.explainers.asking_configs import (
     ActivationsAndLogitsConfig,
     ConceptsConfig,
     ContrastiveConfig,
     ListingConfig,
     MaxActivatingConfig,
-    OtherUnitConfig,
     SummaryConfig,
     TokenListConfig,
-    Which,
-    WrittenConfig,
 )
+from neurogloss.builtin.explainers.concepts import ConceptsExplainer
+from neurogloss.builtin.explainers.configs import OtherUnitConfig, Which, WrittenConfig
 from neurogloss.builtin.explainers.contrastive import ContrastiveExplainer
 from neurogloss.builtin.explainers.max_activating import MaxActivatingExplainer
 from neurogloss.builtin.explainers.other_unit import OtherUnitExplainer

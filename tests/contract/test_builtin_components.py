@@ -13,7 +13,8 @@ from neurogloss.builtin.corpora.files import FilesCorpus
 from neurogloss.builtin.corpora.generated import SyntheticCorpus
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.executors.local import LocalExecutor
-from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
+from neurogloss.builtin.explainers.asking_configs import TokenActivationConfig
+from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenTableConfig
 from neurogloss.builtin.explainers.random_text import RandomTextExplainer
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.explainers.token_table import TokenTableExplainer

@@ -6,7 +6,7 @@ import pytest
 
 from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.embedders.hashed_words import HashedWordsEmbedder
-from neurogloss.builtin.explainers.configs import TokenActivationConfig
+from neurogloss.builtin.explainers.asking_configs import TokenActivationConfig
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.llms.configs import ScriptedConfig
 from neurogloss.builtin.llms.scripted import ScriptedModel

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from neurogloss.builtin.explainers.asking_configs import TokenActivationConfig
 from neurogloss.builtin.explainers.best_of import BestOfExplainer
-from neurogloss.builtin.explainers.configs import (
-    BestOfConfig,
-    ExecutableConfig,
-    InvestigateConfig,
-    ReviseConfig,
-    TokenActivationConfig,
-)
+from neurogloss.builtin.explainers.configs import BestOfConfig, ExecutableConfig, InvestigateConfig, ReviseConfig
 from neurogloss.builtin.explainers.executable import ExecutableExplainer
 from neurogloss.builtin.explainers.investigate import InvestigateExplainer
 from neurogloss.builtin.explainers.revise import ReviseExplainer

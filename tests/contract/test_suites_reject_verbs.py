@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurogloss.builtin.explainers.configs import TokenActivationConfig
+from neurogloss.builtin.explainers.asking_configs import TokenActivationConfig
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.scorers.simulation import SimulationScorer

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from neurogloss.builtin.explainers.asking import read_gloss, text_of
-from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenActivationConfig, TokenTableConfig
+from neurogloss.builtin.explainers.asking_configs import TokenActivationConfig
+from neurogloss.builtin.explainers.configs import RandomTextConfig, TokenTableConfig
 from neurogloss.builtin.explainers.random_text import GLOSSES, RandomTextExplainer
 from neurogloss.builtin.explainers.token_activation import ShownUnit, TokenActivationExplainer
 from neurogloss.builtin.explainers.token_table import TokenTableExplainer

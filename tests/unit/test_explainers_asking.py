@@ -12,22 +12,19 @@ from hypothesis import strategies as st
 
 from neurogloss.builtin.explainers.activations_and_logits import ActivationsAndLogitsExplainer
 from neurogloss.builtin.explainers.asking import read_conclusion
-from neurogloss.builtin.explainers.concepts import ConceptsExplainer, read_concepts
-from neurogloss.builtin.explainers.configs import (
+from neurogloss.builtin.explainers.asking_configs import (
     ActivationsAndLogitsConfig,
     AskingConfig,
     ConceptsConfig,
     ContrastiveConfig,
     ListingConfig,
     MaxActivatingConfig,
-    OtherUnitConfig,
-    RandomTextConfig,
     SummaryConfig,
     TokenActivationConfig,
     TokenListConfig,
-    Which,
-    WrittenConfig,
 )
+from neurogloss.builtin.explainers.concepts import ConceptsExplainer, read_concepts
+from neurogloss.builtin.explainers.configs import OtherUnitConfig, RandomTextConfig, Which, WrittenConfig
 from neurogloss.builtin.explainers.contrastive import ContrastiveExplainer
 from neurogloss.builtin.explainers.max_activating import MaxActivatingExplainer
 from neurogloss.builtin.explainers.other_unit import OtherUnitExplainer
@@ -48,7 +45,6 @@ from neurogloss.interfaces.output_weights import OutputTokens, OutputWeights
 from neurogloss.records import codec
 from neurogloss.records.explanations import ConceptsExplanation, Explanation, ProseExplanation, Provenance
 from neurogloss.records.failures import Failure, Reason
-from neurogloss.records.requests import GenerateReply, GenerateRequest
 from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import SplitView, UnitRecord
 from neurogloss.records.units import UnitId
@@ -58,21 +54,16 @@ from neurogloss.testing.records import unit_record
 ANSWER = "This unit responds to"
 
 
-class Remembering(FakeLanguageModel):
-    """Keeps the requests, and may claim to follow JSON schemas."""
+class Able(FakeLanguageModel):
+    """Says that it follows JSON schemas, or whatever it is told to say."""
 
     def __init__(self, text: str, *abilities: str) -> None:
         super().__init__(text)
-        self.requests: list[GenerateRequest] = []
         self._abilities = frozenset({GENERATE, *abilities})
 
     @property
     def capabilities(self) -> frozenset[str]:
         return self._abilities
-
-    async def generate(self, request: GenerateRequest) -> GenerateReply:
-        self.requests.append(request)
-        return await super().generate(request)
 
 
 def view() -> SplitView:
@@ -104,7 +95,7 @@ def test_texts_are_shown_with_marks_and_on_demand_with_numbers() -> None:
 
 
 async def test_thinking_aloud_has_room_no_examples_and_a_marked_end() -> None:
-    llm = Remembering(f"Text 1 marks a cat.\n{ANSWER} pets?\nNo, dogs too.\n\n**{ANSWER} cats and dogs.**\n")
+    llm = FakeLanguageModel(f"Text 1 marks a cat.\n{ANSWER} pets?\nNo, dogs too.\n\n**{ANSWER} cats and dogs.**\n")
     outcomes = await MaxActivatingExplainer(MaxActivatingConfig(reasoning=200), llm).explain(view())
     assert first(outcomes) == "cats and dogs."
     (request,) = llm.requests
@@ -114,7 +105,7 @@ async def test_thinking_aloud_has_room_no_examples_and_a_marked_end() -> None:
 
 
 async def test_thoughts_without_an_end_are_no_gloss() -> None:
-    llm = Remembering("It seems to be about cats and then about dogs")
+    llm = FakeLanguageModel("It seems to be about cats and then about dogs")
     explainer = MaxActivatingExplainer(MaxActivatingConfig(reasoning=20), llm)
     assert first(await explainer.explain(view())) is Reason.UNPARSABLE
     assert llm.rejected == llm.requests
@@ -191,7 +182,7 @@ def test_a_summary_is_short() -> None:
 
 async def test_concepts_are_asked_for_as_json_where_that_can_be_enforced() -> None:
     for abilities, schema in (((), False), ((JSON_SCHEMA,), True)):
-        llm = Remembering('{"concepts": ["cats", "dogs", "Cats", "birds", "fish"]}', *abilities)
+        llm = Able('{"concepts": ["cats", "dogs", "Cats", "birds", "fish"]}', *abilities)
         (outcome,) = await ConceptsExplainer(ConceptsConfig(), llm).explain(view())
         assert isinstance(outcome, ConceptsExplanation)
         assert outcome.concepts == ("cats", "dogs", "birds")

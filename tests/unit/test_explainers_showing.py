@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurogloss.builtin.explainers.configs import ListingConfig
+from neurogloss.builtin.explainers.asking_configs import ListingConfig
 from neurogloss.builtin.explainers.listing import ListedToken, Listing, listing
 from neurogloss.builtin.explainers.showing import Marks, marked, passages
 from neurogloss.errors import ConfigError

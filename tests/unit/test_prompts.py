@@ -12,8 +12,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from neurogloss.builtin.explainers.activations_and_logits import ActivationsAndLogitsExplainer
 from neurogloss.builtin.explainers.asking import AskingExplainer
-from neurogloss.builtin.explainers.concepts import ConceptsExplainer
-from neurogloss.builtin.explainers.configs import (
+from neurogloss.builtin.explainers.asking_configs import (
     ActivationsAndLogitsConfig,
     ConceptsConfig,
     ContrastiveConfig,
@@ -23,6 +22,7 @@ from neurogloss.builtin.explainers.configs import (
     TokenActivationConfig,
     TokenListConfig,
 )
+from neurogloss.builtin.explainers.concepts import ConceptsExplainer
 from neurogloss.builtin.explainers.contrastive import ContrastiveExplainer
 from neurogloss.builtin.explainers.listing import ListedToken, Listing
 from neurogloss.builtin.explainers.max_activating import MaxActivatingExplainer

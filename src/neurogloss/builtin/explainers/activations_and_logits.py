@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
-from neurogloss.builtin.explainers.configs import ActivationsAndLogitsConfig
+from neurogloss.builtin.explainers.asking_configs import ActivationsAndLogitsConfig
 from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation, shown
 from neurogloss.errors import ConfigError

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from neurogloss.builtin.explainers.configs import AskingConfig
+from neurogloss.builtin.explainers.asking_configs import AskingConfig
 from neurogloss.builtin.explainers.listing import Listing, listing
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt
 from neurogloss.errors import LanguageModelError

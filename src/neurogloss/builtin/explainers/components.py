@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from neurogloss.builtin.explainers.configs import (
+from neurogloss.builtin.explainers.asking_configs import (
     ActivationsAndLogitsConfig,
-    BestOfConfig,
     ConceptsConfig,
     ContrastiveConfig,
-    ExecutableConfig,
-    InvestigateConfig,
     MaxActivatingConfig,
-    OtherUnitConfig,
-    RandomTextConfig,
-    ReviseConfig,
     SummaryConfig,
     TokenActivationConfig,
     TokenListConfig,
+)
+from neurogloss.builtin.explainers.configs import (
+    BestOfConfig,
+    ExecutableConfig,
+    InvestigateConfig,
+    OtherUnitConfig,
+    RandomTextConfig,
+    ReviseConfig,
     TokenTableConfig,
     WrittenConfig,
 )

@@ -15,7 +15,7 @@ from neurogloss.builtin.explainers.asking import (
     says_something,
     unquoted,
 )
-from neurogloss.builtin.explainers.configs import ConceptsConfig
+from neurogloss.builtin.explainers.asking_configs import ConceptsConfig
 from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.interfaces.language_model import JSON_SCHEMA, LanguageModel

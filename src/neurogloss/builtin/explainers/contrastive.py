@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
-from neurogloss.builtin.explainers.configs import ContrastiveConfig
+from neurogloss.builtin.explainers.asking_configs import ContrastiveConfig
 from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.interfaces.language_model import LanguageModel

@@ -8,7 +8,7 @@ from itertools import chain, takewhile
 
 import numpy as np
 
-from neurogloss.builtin.explainers.configs import ListingConfig
+from neurogloss.builtin.explainers.asking_configs import ListingConfig
 from neurogloss.builtin.explainers.showing import Marks
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.records.activations import ActivationRecord, levels

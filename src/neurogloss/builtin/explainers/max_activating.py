@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.explainers.asking import AskingExplainer, read_conclusion
-from neurogloss.builtin.explainers.configs import MaxActivatingConfig
+from neurogloss.builtin.explainers.asking_configs import MaxActivatingConfig
 from neurogloss.builtin.explainers.showing import Marks, example_passage, marked, passages, plain
 from neurogloss.builtin.prompts.examples import EXAMPLES
 from neurogloss.builtin.prompts.rendering import Conversation

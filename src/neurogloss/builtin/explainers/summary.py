@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
-from neurogloss.builtin.explainers.configs import SummaryConfig
+from neurogloss.builtin.explainers.asking_configs import SummaryConfig
 from neurogloss.builtin.explainers.showing import MarkedPassage, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.records.unit_records import SplitView

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
-from neurogloss.builtin.explainers.configs import TokenActivationConfig
+from neurogloss.builtin.explainers.asking_configs import TokenActivationConfig
 from neurogloss.builtin.explainers.showing import Passage, example_passage, passages
 from neurogloss.builtin.prompts.examples import EXAMPLES
 from neurogloss.builtin.prompts.rendering import Conversation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
-from neurogloss.builtin.explainers.configs import TokenListConfig
+from neurogloss.builtin.explainers.asking_configs import TokenListConfig
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.unit_records import SplitView
