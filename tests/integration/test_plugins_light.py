@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "transformers", "vllm", "openai", "anthropic", "hydra", "omegaconf", "pandas", "datasets", "numpy"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn", "vllm", "openai", "anthropic"}
+HEAVY |= {"hydra", "omegaconf", "pandas", "datasets", "numpy"}
 LIST = "from neurogloss.cli.main import main; main(['plugins'])"
 
 

@@ -19,7 +19,8 @@ GOOD, DEAD, BAD = UnitId("layers.0.mlp", 1), UnitId("layers.1.mlp", 2), UnitId("
 
 
 def _score(value: float | None, **more: object) -> Score:
-    return Score("s", "correlation", {"correlation": Measure(value, 0.1, 0.9)}, ceiling=0.95, **more)  # type: ignore[arg-type]
+    measures = {"correlation": Measure(value, 0.1, 0.9, ("extra [b]labels",))}
+    return Score("s", "correlation", measures, ceiling=0.95, **more)  # type: ignore[arg-type]
 
 
 def _prose(text: str) -> ProseExplanation:
@@ -93,6 +94,7 @@ def test_the_table_shows_reasons_and_never_a_zero(outcome: SimpleNamespace, caps
     assert "\x1b" not in text
     mean = [cell.strip() for cell in rows["mean"].split("│")[1:-1]]
     assert mean[:6] == ["mean", "of 1 scored, 3 in all", "0.500", "", "0.500 (n=2)", "(n=0)"]
+    assert "correlation does not notice extra [b]labels" in text
     assert "run     abc (resumed, 2.0 s)" in text
     assert "note    The floor x is left out." in text
     assert "1 unit; the same command with retry_failed=true asks again" in text
@@ -123,6 +125,7 @@ def test_the_json_holds_the_same(outcome: SimpleNamespace) -> None:
     assert data["explanations"][1]["failure"] == {"reason": "dead", "detail": "it never fires in the explain split"}
     assert "explanation" not in data["explanations"][1]
     first = data["scores"][0]
+    assert first["insensitive_to"] == ["extra [b]labels"]
     assert (first["unit"], first["value"], first["low"], first["ceiling"]) == (str(GOOD), 0.5, 0.1, 0.95)
 
 

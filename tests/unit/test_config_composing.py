@@ -15,13 +15,13 @@ from neurogloss.plugin.registry import Registry
 WRONG = [
     # what is typed, then what the message says: what is wrong, what is known, what to do
     ("subject=smollm3", ("subject=smollm3", "no subject named"), "elsewhere, smollm2, synthetic", "smollm2?"),
-    ("llm=lcoal", ("llm=lcoal",), "chat, local, scripted", "local?"),
+    ("llm=lcoal", ("llm=lcoal",), "chat, local", "local?"),
     ("corpus=huggingface", ("corpus=huggingface",), "bundled, files", "neurogloss-datasets provides it"),
     ("subject=gpt2", ("subject=gpt2",), "smollm2", "neurogloss-transformers provides it"),
-    ("scorer=[openai_2032]", ("scorer=openai_2032",), "judge, openai_2023, simulation", "openai_2023?"),
+    ("scorer=[openai_2032]", ("scorer=openai_2032",), "openai_2023, simulation", "openai_2023?"),
     ("floor=[tokentable]", ("floor=tokentable",), "random_text, token_table", "token_table?"),
     ("experiment=dmo", ("experiment=dmo",), "demo", "demo?"),
-    ("simulator/llm=lokal", ("simulator/llm=lokal",), "chat, local, scripted", "local?"),
+    ("simulator/llm=lokal", ("simulator/llm=lokal",), "chat, local", "local?"),
     ("subjct=smollm2", ("no key subjct",), "corpus, subject, llm", "subject?"),
     ("subjct/llm=local", ("subjct is no role",), "explainer, simulator, scorer", ""),
     ("explaner/llm=local", ("explaner/llm", "no role"), "explainer, simulator, scorer", "explainer?"),

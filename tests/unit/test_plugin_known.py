@@ -20,7 +20,9 @@ def _provided(distribution: str) -> set[tuple[str, str]]:
     return components | {(file.parent.name, file.stem) for file in presets.glob("*/*.yaml")}
 
 
-@pytest.mark.parametrize("distribution", [known.TRANSFORMERS, known.DATASETS, known.ANTHROPIC, known.OPENAI])
+@pytest.mark.parametrize(
+    "distribution", [known.TRANSFORMERS, known.DATASETS, known.ANTHROPIC, known.OPENAI, known.EMBEDDINGS]
+)
 def test_names_are_those_of_the_distribution(distribution: str) -> None:
     told = {pair for pair, provider in known.NAMES.items() if provider == distribution}
     assert told == _provided(distribution)

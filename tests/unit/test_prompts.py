@@ -29,10 +29,18 @@ from neurogloss.builtin.explainers.max_activating import MaxActivatingExplainer
 from neurogloss.builtin.explainers.summary import SummaryExplainer
 from neurogloss.builtin.explainers.token_activation import TokenActivationExplainer
 from neurogloss.builtin.explainers.token_list import TokenListExplainer
+from neurogloss.builtin.llms.configs import ScriptedConfig
+from neurogloss.builtin.llms.scripted import ScriptedModel
 from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig
 from neurogloss.builtin.negatives.neighbours import NeighbourNegatives
 from neurogloss.builtin.prompts.examples import EXAMPLES, ExampleRecord
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
+from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig, NaturalConfig, SurprisalConfig
+from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
+from neurogloss.builtin.scorers.natural import NaturalScorer
+from neurogloss.builtin.scorers.questions.examples import detection_examples
+from neurogloss.builtin.scorers.questions.question import Question
+from neurogloss.builtin.scorers.surprisal import SurprisalScorer
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
@@ -155,6 +163,25 @@ def test_golden_logprob(golden: SnapshotAssertion, mode: Mode, top: int) -> None
 def test_golden_json(golden: SnapshotAssertion) -> None:
     simulator = JsonSimulator(JsonConfig(), Silent())
     assert readable(simulator.conversation("Chinese characters that stand for a house", ODD)) == golden
+
+
+def test_golden_generate_then_activate(golden: SnapshotAssertion) -> None:
+    scorer = GenerateThenActivateScorer(GenerateThenActivateConfig(), Silent())
+    assert readable(scorer.conversation("Chinese characters\nthat stand for a house")) == golden
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["probabilities", "text"])
+def test_golden_natural(golden: SnapshotAssertion, slots: bool) -> None:
+    asker = NaturalScorer(NaturalConfig(examples=1), Silent())._asker
+    part = [Question((text,), 0, "top", "doc") for text in ("a house 家", "Text 2: x\\nText 3: y")]
+    conversation = asker.conversation("Chinese characters", part, {}, detection_examples(), slots=slots)
+    assert readable(conversation) == golden
+
+
+@pytest.mark.parametrize("gloss", ["Chinese characters\nthat stand for a house.", None], ids=["with", "without"])
+def test_golden_surprisal(golden: SnapshotAssertion, gloss: str | None) -> None:
+    scorer = SurprisalScorer(SurprisalConfig(negatives=[]), ScriptedModel(ScriptedConfig()), [])
+    assert scorer.context(gloss) + "A house 家.\n" == golden
 
 
 def write(folder: Path, text: str) -> str:

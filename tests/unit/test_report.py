@@ -144,6 +144,7 @@ def test_the_card_shows_floors_ceiling_flags_and_counts() -> None:
         ("correlation.random_only", "–"),
         ("r2.top_and_random", "−1.94"),
     ]
+    assert score.unnoticed == score.measures[0].unnoticed == "extra labels at rare concepts"
     assert score.pairs[0].unanswered == 3
 
 

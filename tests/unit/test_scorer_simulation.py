@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -293,6 +294,22 @@ def test_units_without_a_score() -> None:
     assert failure(simulator, view(TOP[:1], RANDOM[:1])).reason is Reason.TOO_FEW_RECORDS
     assert failure(simulator, view([], [])).reason is Reason.TOO_FEW_RECORDS
     assert not simulator.asked, "nothing is paid for a unit that cannot be scored"
+
+
+def test_records_of_another_split_are_refused() -> None:
+    leaked = replace(TOP[0], sequence=replace(TOP[0].sequence, split=Split.EXPLAIN))
+    simulator = StubSimulator(lambda i: VALUES[i])
+    with pytest.raises(ValueError, match="explain"):
+        outcome(simulator, view([leaked, *TOP[1:]], RANDOM))
+    assert not simulator.asked
+
+
+def test_measures_say_what_they_do_not_notice() -> None:
+    found = score(StubSimulator(lambda i: VALUES[i]))
+    rare = "extra labels at rare concepts"
+    assert found.measures["correlation.top_and_random"].insensitive_to == (rare, "linear rescaling")
+    assert found.measures["correlation.random_only"].insensitive_to == ("linear rescaling",)
+    assert found.measures["r2.per_sequence"].insensitive_to == (rare,)
 
 
 def test_it_accepts_what_its_simulator_accepts() -> None:

@@ -134,7 +134,7 @@ def test_capabilities_are_what_it_was_told() -> None:
     assert model.capabilities == {"generate"}
     with pytest.raises(PermanentError, match="choice_logprobs"):
         asyncio.run(model.choice_logprobs(ChoiceRequest(("a", ""), DIGITS, None)))
-    assert len(ScriptedModel(ScriptedConfig()).capabilities) == 3
+    assert len(ScriptedModel(ScriptedConfig()).capabilities) == 4
 
 
 def test_faults_have_their_share_and_stay() -> None:

@@ -96,6 +96,11 @@ def next_probabilities(text: str) -> dict[str, float]:
     return {token: weight / sum(weights.values()) for token, weight in weights.items()}
 
 
+def own_logprob(before: bytes, token: bytes) -> float:
+    """The log-probability of a prompt's own token: drawn from a hash of what it is and of what precedes it."""
+    return -1 - hashlib.sha256(before + b"|" + token).digest()[0] / 64
+
+
 def rendered(messages: list[dict[str, str]]) -> str:
     """The chat template."""
     return "".join(f"<|{m['role']}|>{m['content']}<|end|>" for m in messages) + "<|assistant|>"
@@ -212,9 +217,13 @@ class _Answers:
         texts.append(next(iter(self._top(prompt, top))))
         tops.append(self._top(prompt, top))
         offsets = [sum(map(len, texts[:index])) for index in range(len(texts))]
-        listed = {"tokens": texts, "text_offset": offsets, "token_logprobs": [None] * len(texts), "top_logprobs": tops}
+        own: list[Any] = [None] * len(marks)
+        for before, token in zip(befores, tokens, strict=True):
+            own.append(own_logprob(before, token) if before or marks else None)
+        own.append(-1.5)
+        listed = {"tokens": texts, "text_offset": offsets, "token_logprobs": own, "top_logprobs": tops}
         if self.wire.echo == "bare":
-            return {"logprobs": {**listed, "top_logprobs": [None] * len(texts)}}
+            return {"logprobs": {**listed, "top_logprobs": [None] * len(texts), "token_logprobs": None}}
         if self.wire.tokenizer != "vllm":
             return {"logprobs": listed}
         ids: list[dict[int, float] | None] = [None] * len(marks)

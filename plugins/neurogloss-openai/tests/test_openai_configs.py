@@ -18,7 +18,7 @@ from neurogloss.interfaces.bounds import byte_bound
 from neurogloss.plugin.registry import load_registry
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import ChoiceRequest, GenerateRequest
-from neurogloss_openai.configs import ABILITIES, ChoiceMethod, Endpoint, OpenAIConfig
+from neurogloss_openai.configs import USUAL, ChoiceMethod, Endpoint, OpenAIConfig
 from neurogloss_openai.model import OpenAIModel
 
 PRESETS = sorted(
@@ -58,7 +58,7 @@ def test_a_preset_is_composed_and_built(preset: str, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(config.api_key_env, "canary")
     model = OpenAIModel(config)
     assert model.identity()["model"] == config.model
-    assert model.capabilities <= {"generate", "choice_logprobs", "json_schema"}
+    assert model.capabilities <= {"generate", "choice_logprobs", "json_schema", "text_logprobs"}
     assert "canary" not in str(dict(model.identity()))
     if preset in NEEDED:
         with pytest.raises(ConfigError, match=r"llm\.(model|azure_endpoint) has no value"):
@@ -71,7 +71,7 @@ def test_the_plugin_registers_and_builds(monkeypatch: pytest.MonkeyPatch) -> Non
     assert registry.problems == ()
     assert all(import_module(package) for package in registry.config_packages)
     (component,) = registry.components()
-    assert component.provides == ABILITIES
+    assert component.provides == USUAL
     assert isinstance(registry.build(component, OpenAIConfig(model="gpt-4o")), OpenAIModel)
 
 

@@ -37,7 +37,8 @@ class TestVllmContract(LanguageModelContract):
     @pytest.fixture
     def llm(self, wire: Any) -> OpenAIModel:
         wire.tokenizer, wire.begins = "vllm", "<s>"
-        client: OpenAIModel = wire.client(choice_method=ChoiceMethod.ECHO)
+        abilities = ["generate", "choice_logprobs", "json_schema", "seed", "n", "text_logprobs"]
+        client: OpenAIModel = wire.client(choice_method=ChoiceMethod.ECHO, provides=abilities)
         return client
 
     @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from neurogloss.interfaces.probing import Finding, Probing
-from neurogloss_openai.configs import ChoiceMethod
+from neurogloss_openai.configs import ABILITIES, ChoiceMethod
 
 ECHO = "prompt log-probabilities (echo)"
 SLOTS = "log-probabilities in completions (slots)"
@@ -20,16 +20,16 @@ async def probed(client: Any) -> dict[str, Finding]:
 
 
 async def test_a_server_that_does_what_is_declared(wire: Any) -> None:
-    found = await probed(wire.client(choice_method=ChoiceMethod.ECHO))
+    found = await probed(wire.client(choice_method=ChoiceMethod.ECHO, provides=list(ABILITIES)))
     assert set(found) == {
-        "models", "generate", "seed", "n", "json_schema", ECHO, SLOTS, CHAT, "assistant prefill"
+        "models", "generate", "seed", "n", "json_schema", ECHO, SLOTS, CHAT, "text_logprobs", "assistant prefill"
     }  # fmt: skip
     assert all(finding.works for finding in found.values())
     assert not [finding for finding in found.values() if "declared" in finding.detail]
     assert {ability for ability, finding in found.items() if finding.claimed} == {
-        "generate", "seed", "n", "json_schema", ECHO
+        "generate", "seed", "n", "json_schema", ECHO, "text_logprobs"
     }  # fmt: skip
-    assert len(wire.seen) <= 12, "a handful of tiny questions"
+    assert len(wire.seen) <= 13, "a handful of tiny questions"
     assert all(body.get("max_tokens", body.get("max_completion_tokens", 0)) <= 24 for _, body in wire.seen)
 
 

@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from neurogloss.builtin.negatives.configs import RandomNegativesConfig
+from neurogloss.builtin.negatives.random import RandomNegatives
+from neurogloss.builtin.scorers.configs import SurprisalConfig
+from neurogloss.builtin.scorers.surprisal import SurprisalScorer
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import ChoiceRequest, GenerateRequest
 from neurogloss_transformers.configs import LocalModelConfig
@@ -101,3 +105,14 @@ async def test_slots_in_order_read_the_answers_before_them(model: LocalModel, ne
         answers = [DIGITS[index] for index in reply.logprobs.argmax(-1)]
         expected = naive(network, tokenizer, asked, answers)
         np.testing.assert_allclose(reply.logprobs, expected, rtol=0, atol=1e-3)
+
+
+async def test_scoring_by_surprisal_ranks_what_the_explanation_says_first(model: LocalModel) -> None:
+    negatives = RandomNegatives(RandomNegativesConfig())
+    scorer = SurprisalScorer(SurprisalConfig(n_unrelated=2), model, negatives)
+    numbers = ["12, 47, 309 and 5", "the years 1984, 1991 and 2003", "7 of 15, 8 of 20"]
+    colours = ["red, green and blue", "a yellow wall, a purple door", "orange or white, black or grey"]
+    of_numbers = await scorer.rate("nothing but numbers, one after the other", [*numbers, *colours])
+    of_colours = await scorer.rate("the names of colours, such as red and blue", [*numbers, *colours])
+    assert np.mean(of_numbers[:3]) > np.mean(of_numbers[3:])
+    assert np.mean(of_colours[3:]) > np.mean(of_colours[:3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.corpora.configs import BundledConfig, FilesConfig, SyntheticCorpusConfig
+from neurogloss.builtin.embedders.configs import HashedWordsConfig
 from neurogloss.builtin.executors.configs import LocalConfig
 from neurogloss.builtin.explainers.configs import (
     ActivationsAndLogitsConfig,
@@ -18,8 +19,27 @@ from neurogloss.builtin.explainers.configs import (
     WrittenConfig,
 )
 from neurogloss.builtin.llms.configs import OracleConfig, ScriptedConfig
-from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig, RandomNegativesConfig
-from neurogloss.builtin.scorers.configs import SimulationScorerConfig
+from neurogloss.builtin.negatives.configs import (
+    BeginningNegativesConfig,
+    DecoderNegativesConfig,
+    EmbeddingNegativesConfig,
+    NeighbourNegativesConfig,
+    RandomNegativesConfig,
+)
+from neurogloss.builtin.scorers.configs import (
+    EmbeddingScorerConfig,
+    GenerateThenActivateConfig,
+    NaturalConfig,
+    SimulationScorerConfig,
+    StabilityConfig,
+    SurprisalConfig,
+)
+from neurogloss.builtin.scorers.questions.configs import (
+    DetectionConfig,
+    DiscriminationConfig,
+    FuzzingConfig,
+    IntruderConfig,
+)
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, TableConfig
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.plugin.component import Component
@@ -65,7 +85,7 @@ def neurogloss_register_components() -> list[Component]:
             config=ScriptedConfig,
             factory="neurogloss.builtin.llms.scripted:ScriptedModel",
             summary="no model: replies that depend on the request alone",
-            provides=("generate", "choice_logprobs", "json_schema"),
+            provides=("generate", "choice_logprobs", "json_schema", "text_logprobs"),
         ),
         Component(
             kind="llm",
@@ -215,6 +235,96 @@ def neurogloss_register_components() -> list[Component]:
             needs=("simulator",),
         ),
         Component(
+            kind="scorer",
+            name="detection",
+            config=DetectionConfig,
+            factory="neurogloss.builtin.scorers.questions.detection:DetectionScorer",
+            summary="does the unit fire on this text? asked of a language model",
+            needs=("llm",),
+            parts={"negatives": "negatives"},
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="fuzzing",
+            config=FuzzingConfig,
+            factory="neurogloss.builtin.scorers.questions.fuzzing:FuzzingScorer",
+            summary="does the unit fire on the marked tokens? asked of a language model",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="intruder",
+            config=IntruderConfig,
+            factory="neurogloss.builtin.scorers.questions.intruder:IntruderScorer",
+            summary="which text does not belong to the others? asked of a language model",
+            needs=("llm",),
+            parts={"negatives": "negatives"},
+            requires=("generate",),
+        ),
+        Component(
+            kind="scorer",
+            name="discrimination",
+            config=DiscriminationConfig,
+            factory="neurogloss.builtin.scorers.questions.discrimination:DiscriminationScorer",
+            summary="which text is this unit's, not a similar one's? asked of a language model",
+            needs=("llm",),
+            parts={"negatives": "negatives"},
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="embedding",
+            config=EmbeddingScorerConfig,
+            factory="neurogloss.builtin.scorers.embedding:EmbeddingScorer",
+            summary="nearness in meaning of the explanation to texts on which the unit fires",
+            parts={"embedder": "embedder", "negatives": "negatives"},
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="generate_then_activate",
+            config=GenerateThenActivateConfig,
+            factory="neurogloss.builtin.scorers.generate_then_activate:GenerateThenActivateScorer",
+            summary="the subject run on texts that a language model wrote to make the unit fire, or not",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="natural",
+            config=NaturalConfig,
+            factory="neurogloss.builtin.scorers.natural:NaturalScorer",
+            summary="purity and responsiveness: does the unit fire where the explanation holds in natural text?",
+            needs=("llm",),
+            requires=("generate",),
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="surprisal",
+            config=SurprisalConfig,
+            factory="neurogloss.builtin.scorers.surprisal:SurprisalScorer",
+            summary="how much likelier the explanation makes texts on which the unit fires than others",
+            needs=("llm",),
+            requires=("text_logprobs",),
+            parts={"negatives": "negatives"},
+            explanations=("ProseExplanation",),
+        ),
+        Component(
+            kind="scorer",
+            name="stability",
+            config=StabilityConfig,
+            factory="neurogloss.builtin.scorers.stability:StabilityScorer",
+            summary="agreement with explanations of other records of the unit",
+            parts={"explainer": "explainer", "embedder": "embedder"},
+        ),
+        Component(
             kind="negatives",
             name="random",
             config=RandomNegativesConfig,
@@ -227,6 +337,37 @@ def neurogloss_register_components() -> list[Component]:
             config=NeighbourNegativesConfig,
             factory="neurogloss.builtin.negatives.neighbours:NeighbourNegatives",
             summary="top records of similar units on which the unit does not fire",
+        ),
+        Component(
+            kind="negatives",
+            name="beginnings",
+            config=BeginningNegativesConfig,
+            factory="neurogloss.builtin.negatives.beginnings:BeginningNegatives",
+            summary="texts that fire, cut off right before the unit does",
+        ),
+        Component(
+            kind="negatives",
+            name="embedding",
+            config=EmbeddingNegativesConfig,
+            factory="neurogloss.builtin.negatives.embedding:EmbeddingNegatives",
+            summary="texts near those on which the unit fires, and on which it does not",
+            parts={"embedder": "embedder"},
+        ),
+        Component(
+            kind="negatives",
+            name="decoder",
+            config=DecoderNegativesConfig,
+            factory="neurogloss.builtin.negatives.decoder:DecoderNegatives",
+            summary="top records of units that write nearly the same, on which the unit does not fire",
+            needs=("subject",),
+            requires=("output_weights",),
+        ),
+        Component(
+            kind="embedder",
+            name="hashed_words",
+            config=HashedWordsConfig,
+            factory="neurogloss.builtin.embedders.hashed_words:HashedWordsEmbedder",
+            summary="no model: a bag of hashed words; the baseline",
         ),
         Component(
             kind="store",

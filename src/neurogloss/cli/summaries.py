@@ -148,6 +148,7 @@ def _score_data(score: Score) -> dict[str, Any]:
         "value": _finite(head.value),
         "low": _finite(head.low),
         "high": _finite(head.high),
+        "insensitive_to": list(head.insensitive_to),
         "measures": {name: _finite(measure.value) for name, measure in score.measures.items()},
         "nulls": {name: _finite(value) for name, value in score.floors.items()},
         "ceiling": _finite(score.ceiling),

@@ -97,7 +97,13 @@ def score_table(scorer: str, lines: Sequence[Line], *, narrow: bool = False) -> 
         columns.insert(3, ("95 %", "", lambda line: _interval(line.score)))
         columns.append(("ceiling", _ceiling_mean(lines), _ceiling))
     columns.append(("state", "", _state))
-    table = Table(title=scorer or "explanations", title_justify="left", show_footer=True)
+    table = Table(
+        title=scorer or "explanations",
+        title_justify="left",
+        show_footer=True,
+        caption=_not_noticed(lines),
+        caption_justify="left",
+    )
     for header, footer, _ in columns:
         number = header not in ("unit", "explanation", "95 %", "state")
         table.add_column(
@@ -135,6 +141,13 @@ def _ceiling_mean(lines: Sequence[Line]) -> str:
         line.score.ceiling for line in lines if isinstance(line.score, Score) and line.score.ceiling is not None
     ]
     return _number(sum(ceilings) / len(ceilings) if ceilings else None)
+
+
+def _not_noticed(lines: Sequence[Line]) -> Text | None:
+    """What the headline does not notice."""
+    scores = [line.score for line in lines if isinstance(line.score, Score)]
+    faults = scores[0].measures[scores[0].headline].insensitive_to if scores else ()
+    return Text(_printable(f"{scores[0].headline} does not notice {', '.join(faults)}")) if faults else None
 
 
 def _explanation(outcome: Explanation | Failure | None) -> str:

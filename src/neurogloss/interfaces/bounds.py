@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from neurogloss.records.requests import GenerateRequest, Request, Usage
+from neurogloss.records.requests import GenerateRequest, Request, TextRequest, Usage
 
 _MESSAGE_MARGIN = 16
 """Tokens around one message, and around the whole prompt: roles, separators, a template's own words."""
@@ -13,8 +13,11 @@ _MESSAGE_MARGIN = 16
 def byte_bound(request: Request) -> Usage:
     """One token for each byte of UTF-8, a margin for each message, and all that may be written.
 
-    `n` texts are bounded as `n` calls; a choice request as one call per slot, each with the whole text.
+    `n` texts are bounded as `n` calls; a choice request as one call per slot, each with the whole text;
+    a text request as one call that writes a token, as some servers must.
     """
+    if isinstance(request, TextRequest):
+        return Usage(_bytes(request.context, request.text) + _MESSAGE_MARGIN, completion_tokens=1)
     texts = [message.content for message in request.messages]
     margin = _MESSAGE_MARGIN * (1 + len(texts))
     if isinstance(request, GenerateRequest):

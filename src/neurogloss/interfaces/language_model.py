@@ -28,7 +28,7 @@ class LanguageModel(ABC):
     @property
     @abstractmethod
     def capabilities(self) -> frozenset[str]:
-        """Some of `generate`, `choice_logprobs`, `json_schema`."""
+        """Some of `generate`, `choice_logprobs`, `json_schema`, and `text_logprobs` of a `TextLogprobs`."""
 
     @abstractmethod
     def identity(self) -> Mapping[str, str]:

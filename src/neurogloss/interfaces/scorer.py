@@ -25,6 +25,9 @@ class Scorer(ABC):
 
     accepts: tuple[type[Explanation], ...] = (Explanation,)
     """The types of explanation it can score; a simulation scorer has its simulator's."""
+    explains_again = False
+    """Whether it has the unit explained once more, and so needs `view.explain()`. What it hands to an explainer
+    there must never be what it scores on."""
 
     @abstractmethod
     async def score(self, explanation: Explanation, view: SplitView) -> Verdict:

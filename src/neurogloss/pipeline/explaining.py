@@ -120,7 +120,8 @@ class UnitExplainer:
 
     async def _run_scorer(self, name: str, scorer: Scorer, row: ExplanationRow, record: UnitRecord) -> None:
         if isinstance(row.outcome, Explanation) and (row.cell, name) not in self._committed.scores:
-            verdict = await _score(scorer, row.outcome, record.view(self._score_on))
+            view = record.view(self._score_on, explains_again=scorer.explains_again)
+            verdict = await _score(scorer, row.outcome, view)
             self._store.add_score(self._run_id, ScoreRow(row.cell, name, verdict.outcome, verdict.simulations))
         self._progress.advance(EXPLAIN)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, LanguageModel
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS, TextLogprobs
 from neurogloss.records import codec
 from neurogloss.records.requests import (
     ChoiceReply,
@@ -16,6 +17,8 @@ from neurogloss.records.requests import (
     GenerateRequest,
     Reply,
     Request,
+    TextReply,
+    TextRequest,
     Usage,
 )
 
@@ -49,8 +52,8 @@ class Answering(ABC):
         """Lets the calls that were sent end, and ends those that were not."""
 
 
-class LedgeredModel(LanguageModel):
-    """Asks nothing itself."""
+class LedgeredModel(LanguageModel, TextLogprobs):
+    """Asks nothing itself; what the model can do, its capabilities say."""
 
     def __init__(self, ledger: Answering, role: str, model: LanguageModel) -> None:
         self._ledger = ledger
@@ -76,6 +79,9 @@ class LedgeredModel(LanguageModel):
     async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
         return cast(ChoiceReply, await self._ledger.ask(self._role, self._model, CHOICE_LOGPROBS, request))
 
+    async def text_logprobs(self, request: TextRequest) -> TextReply:
+        return cast(TextReply, await self._ledger.ask(self._role, self._model, TEXT_LOGPROBS, request))
+
     def reject(self, request: Request) -> None:
         self._ledger.reject(self._model, request)
 
@@ -93,7 +99,7 @@ def encoded_key(model: LanguageModel, verb: str, request: str) -> str:
 
 def verb_of(request: Request) -> str:
     """The verb that a request is for."""
-    return GENERATE if isinstance(request, GenerateRequest) else CHOICE_LOGPROBS
+    return {GenerateRequest: GENERATE, ChoiceRequest: CHOICE_LOGPROBS, TextRequest: TEXT_LOGPROBS}[type(request)]
 
 
 def describe(model: LanguageModel) -> str:

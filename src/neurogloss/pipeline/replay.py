@@ -14,7 +14,7 @@ from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.pipeline.ledgered_model import USABLE_CHOICES, Answering, describe, request_key
 from neurogloss.records import codec
-from neurogloss.records.requests import GenerateRequest, Reply, Request
+from neurogloss.records.requests import GenerateRequest, Reply, Request, TextRequest
 from neurogloss.records.runs import RecordedCall
 
 _SHOWN = 200
@@ -147,6 +147,8 @@ class ReplayLedger(Answering):
 def _beginning(request: Request | tuple[str, ...]) -> str:
     if isinstance(request, tuple):
         return repr(request)
+    if isinstance(request, TextRequest):
+        return repr((request.context + request.text)[:_SHOWN])
     texts = [message.content for message in request.messages]
     if not isinstance(request, GenerateRequest):
         texts += request.pieces

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -53,6 +53,24 @@ def token_sequences(subject: SubjectModel, corpus: Corpus, plan: CollectionPlan)
             known=f"{n_documents} documents were read; none gave the subject a token to be explained at.",
             remedy="Check the corpus' paths, filters and text field, and max_documents.",
         )
+
+
+def written_sequences(
+    subject: SubjectModel, texts: Sequence[str], split: Split, sequence_length: int
+) -> Iterator[TokenSequence | None]:
+    """The beginning of each text as one sequence, in order; `None` where the subject reads no token.
+
+    Args:
+        subject: What reads them.
+        texts: Texts of no corpus; their sequences' ids are below 0.
+        split: What they count to.
+        sequence_length: The most tokens of a sequence, BOS included.
+    """
+    documents = [Document(f"written {i}", text) for i, text in enumerate(texts)]
+    bos = subject.bos_token_id
+    room = max(1, sequence_length - (bos is not None))
+    for i, (document, tokenized) in enumerate(zip(documents, subject.tokenize(documents), strict=True)):
+        yield next(_parts(document.id, split, tokenized, room, bos, -1 - i), None)
 
 
 def batches(sequences: Iterable[TokenSequence], batch_size: int, ignore_first_tokens: int = 0) -> Iterator[Batch]:

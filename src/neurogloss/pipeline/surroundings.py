@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neurogloss.errors import StoreError
 from neurogloss.interfaces.subject import SubjectModel
+from neurogloss.pipeline.sequences import written_sequences
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.plans import CollectionPlan
 from neurogloss.records.tokens import Batch, Split, TokenSequence
@@ -26,6 +28,9 @@ _CANDIDATES = 2000
 _TOGETHER = 32
 """Sequences that go through the subject together."""
 
+_RECORDS_KEPT = 256
+"""Neighbours' records that are kept: reading one takes longer than finding it."""
+
 _KEPT = 20_000
 """Computed records that are kept; beyond this all are forgotten."""
 
@@ -42,6 +47,7 @@ class CollectedSurroundings:
         self, collected: CollectedUnits, table: TokenTable, plan: CollectionPlan, subject: SubjectModel | None
     ) -> None:
         self._collected = collected
+        self._record = lru_cache(_RECORDS_KEPT)(collected.record)
         self._table = table
         self._plan = plan
         self._subject = subject
@@ -65,7 +71,7 @@ class CollectedSurroundings:
             if len(found) == n:
                 break
             if (other.site, other.index) != (unit.site, unit.index):
-                view = self._collected.record(other).view(split)
+                view = self._record(other).view(split)
                 if not view.dead:
                     found.append(Neighbour(view, float(-similarity)))
         return tuple(found)
@@ -100,6 +106,18 @@ class CollectedSurroundings:
                 length = len(new[key])
                 self._values[key] = ActivationRecord(new[key], along[:length], counted[:length])
         return tuple(self._values[key] for key in keys)
+
+    def written(self, unit: UnitId, split: Split, texts: Sequence[str]) -> tuple[ActivationRecord | None, ...]:
+        """See `Surroundings.written`.
+
+        Raises:
+            StoreError: As for `values`.
+        """
+        if self._subject is None:
+            raise StoreError(f"Values of {unit} on texts of one's own cannot be computed without the subject.")
+        sequences = tuple(written_sequences(self._subject, texts, split, self._plan.sequence_length))
+        found = iter(self.values(unit, [sequence for sequence in sequences if sequence is not None]))
+        return tuple(None if sequence is None else next(found) for sequence in sequences)
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

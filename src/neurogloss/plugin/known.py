@@ -9,6 +9,7 @@ DATASETS = "neurogloss-datasets"
 ANTHROPIC = "neurogloss-anthropic"
 OPENAI = "neurogloss-openai"
 VLLM = "neurogloss-vllm"
+EMBEDDINGS = "neurogloss-embeddings"
 
 _SUBJECTS = (
     "transformers planted smollm2 gpt2 gpt2_medium gpt2_large gpt2_xl pythia_70m pythia_160m pythia_410m pythia_1b "
@@ -25,6 +26,7 @@ NAMES: Mapping[tuple[str, str], str] = {
     **{("llm", name): VLLM for name in _VLLM.split()},
     ("corpus", "huggingface"): DATASETS,
     ("corpus", "parquet"): DATASETS,
+    ("embedder", "sentence_transformers"): EMBEDDINGS,
 }
 """The distribution that provides each component or preset, by kind and name."""
 

@@ -54,11 +54,14 @@ class ActivationRecord:
         return np.array([shown[p.start : p.stop].max() for p in self.sequence.pieces])
 
     def centred(self, width: int) -> ActivationRecord:
-        """The `width` tokens around the peak, shifted, not shortened, at the sequence's edges.
+        """The `width` tokens around the peak, shifted, not shortened, at the sequence's edges."""
+        return self.window(max(0, min(self.peak - width // 2, len(self.values) - width)), width)
+
+    def window(self, start: int, width: int) -> ActivationRecord:
+        """The `width` tokens from `start` on, or what there is of them.
 
         The values stay those computed with the whole sequence as context.
         """
-        start = max(0, min(self.peak - width // 2, len(self.values) - width))
         stop = min(len(self.values), start + width)
         whole = self.sequence
         spans = whole.spans[start:stop]

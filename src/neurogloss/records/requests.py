@@ -42,7 +42,19 @@ class ChoiceRequest:
     messages: tuple[Message, ...] = ()
 
 
-Request = GenerateRequest | ChoiceRequest
+@dataclass(frozen=True)
+class TextRequest:
+    """Asks how likely a text is after a context, as plain text that a model continues.
+
+    The whole is tokenised as it stands; a token must start where the text starts.
+    """
+
+    context: str
+    """Not empty: something must stand before the text that predicts its first token."""
+    text: str
+
+
+Request = GenerateRequest | ChoiceRequest | TextRequest
 
 
 @dataclass(frozen=True)
@@ -91,4 +103,15 @@ class ChoiceReply:
     usage: Usage = field(default_factory=Usage)
 
 
-Reply = GenerateReply | ChoiceReply
+@dataclass(frozen=True)
+class TextReply:
+    """The reply to a `TextRequest`."""
+
+    logprob: float
+    """Natural logarithm of the text's probability after the context: the sum over its tokens."""
+    n_tokens: int
+    """Tokens of the text."""
+    usage: Usage = field(default_factory=Usage)
+
+
+Reply = GenerateReply | ChoiceReply | TextReply

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -102,6 +103,9 @@ class Surroundings(Protocol):
     def values(self, unit: UnitId, sequences: Sequence[TokenSequence]) -> tuple[ActivationRecord, ...]:
         """The unit's values on any sequences, computed by the subject."""
 
+    def written(self, unit: UnitId, split: Split, texts: Sequence[str]) -> tuple[ActivationRecord | None, ...]:
+        """The unit's values on texts of no corpus, as if of the split; `None` where the subject reads no token."""
+
 
 @dataclass(frozen=True, eq=False)
 class UnitRecord:
@@ -117,9 +121,9 @@ class UnitRecord:
     surroundings: Surroundings | None = field(default=None, repr=False)
     """Where the record comes from a collection that is open."""
 
-    def view(self, split: Split) -> SplitView:
-        """What may be known of the unit when working on `split`."""
-        return SplitView(self, split)
+    def view(self, split: Split, *, explains_again: bool = False) -> SplitView:
+        """What may be known of the unit when working on `split`; see `SplitView.explain` for `explains_again`."""
+        return SplitView(self, split, explains_again=explains_again)
 
 
 class SplitView:
@@ -129,9 +133,10 @@ class SplitView:
     other's documents. Scorers may fit a calibration on the split that exists for it.
     """
 
-    def __init__(self, record: UnitRecord, split: Split) -> None:
+    def __init__(self, record: UnitRecord, split: Split, *, explains_again: bool = False) -> None:
         self._record = record
         self._split = split
+        self._explains_again = explains_again
 
     @property
     def unit(self) -> UnitId:
@@ -172,9 +177,47 @@ class SplitView:
         """The same unit's split to choose on, for explainers that declare `selects_on_valid`."""
         return SplitView(self._record, Split.VALID)
 
+    def explain(self) -> SplitView:
+        """The same unit's explain split, for scorers that declare `explains_again`.
+
+        Raises:
+            ValueError: The view was handed to one that does not.
+        """
+        if not self._explains_again:
+            raise ValueError("only a scorer that declares explains_again may hand the explain split to an explainer")
+        return SplitView(self._record, Split.EXPLAIN)
+
+    def half(self, seed: int) -> SplitView:
+        """The same split with half of its documents, drawn by a seeded hash, half of those of each kind of record.
+
+        It has no token means, since they are of all documents; its surroundings are those of the whole.
+        """
+        kept: dict[str, bool] = {}
+
+        def halved(records: tuple[ActivationRecord, ...]) -> tuple[ActivationRecord, ...]:
+            new = {record.sequence.document_id for record in records} - kept.keys()
+            drawn = sorted(new, key=lambda document: hashlib.sha256(f"{seed} {document}".encode()).digest())
+            kept.update({document: 2 * i < len(drawn) for i, document in enumerate(drawn)})
+            return tuple(record for record in records if kept[record.sequence.document_id])
+
+        whole = self.records
+        half = SplitRecords(
+            halved(whole.top),
+            halved(whole.random),
+            {name: halved(records) for name, records in whole.quantile.items()},
+            halved(whole.importance),
+            whole.shortfalls,
+        )
+        return SplitView(replace(self._record, splits={self._split: half}, token_means=None), self._split)
+
+    @property
+    def firing_value(self) -> float:
+        """The value from which on a token fires: level 1 of 10, the split's maximum being level 10."""
+        return self.maximum / 10
+
     def fires(self, record: ActivationRecord) -> bool:
-        """Whether the record reaches level 1 of 10, the split's maximum being level 10."""
-        return record.maximum > 0 and record.maximum >= self.maximum / 10
+        """Whether any token of the record fires."""
+        return record.maximum > 0 and record.maximum >= self.firing_value
 
     def neighbours(self, n: int) -> tuple[Neighbour, ...]:
         """Up to `n` other units of the collection that fire in this split, the most alike first.
@@ -194,9 +237,25 @@ class SplitView:
         Raises:
             ValueError: A sequence is of another split.
         """
-        if any(sequence.split is not self._split for sequence in sequences):
-            raise ValueError(f"a view of the split {self._split} was asked about a sequence of another")
+        self.check(sequences)
         return self._surroundings.values(self.unit, sequences)
+
+    def written(self, texts: Sequence[str]) -> tuple[ActivationRecord | None, ...]:
+        """The unit's values on texts of one's own, in their order, computed by the subject.
+
+        A text counts as far as one sequence reaches; in place of one without a token stands `None`.
+        """
+        return self._surroundings.written(self.unit, self._split, texts)
+
+    def check(self, sequences: Iterable[TokenSequence]) -> None:
+        """Refuses what is not of this split; scorers call this on all that they are about to score on.
+
+        Raises:
+            ValueError: A sequence is of another split.
+        """
+        for sequence in sequences:
+            if sequence.split is not self._split:
+                raise ValueError(f"a view of the split {self._split} was asked about a sequence of {sequence.split}")
 
     @property
     def _surroundings(self) -> Surroundings:

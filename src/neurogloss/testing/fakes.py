@@ -26,13 +26,23 @@ class FakeLanguageModel(LanguageModel):
         finish_reason: How each completion ends.
         lists_choices: Whether the choices get probabilities: 0.9 for one, the rest shared among
             the others. If not, each is minus infinity.
+        prefers: Which choice it prefers at every slot, in place of the hash.
     """
 
-    def __init__(self, text: str = "words about animals", finish_reason: str = "stop", lists_choices: bool = True):
+    def __init__(
+        self,
+        text: str = "words about animals",
+        finish_reason: str = "stop",
+        lists_choices: bool = True,
+        prefers: int | None = None,
+    ):
         self._completion = Completion(text, finish_reason)
         self._lists_choices = lists_choices
+        self._prefers = prefers
         self.calls = 0
         """How many calls it was asked to answer."""
+        self.requests: list[Request] = []
+        """The requests that it answered."""
         self.rejected: list[Request] = []
         """The requests whose replies were of no use."""
 
@@ -45,6 +55,7 @@ class FakeLanguageModel(LanguageModel):
 
     async def generate(self, request: GenerateRequest) -> GenerateReply:
         self.calls += 1
+        self.requests.append(request)
         return GenerateReply((self._completion,) * request.n)
 
     def reject(self, request: Request) -> None:
@@ -55,6 +66,7 @@ class FakeLanguageModel(LanguageModel):
 
     async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
         self.calls += 1
+        self.requests.append(request)
         shape = (len(request.pieces) - 1, len(request.choices))
         if not self._lists_choices:
             return ChoiceReply(np.full(shape, -np.inf))
@@ -63,7 +75,7 @@ class FakeLanguageModel(LanguageModel):
         for slot in range(shape[0]):
             before = zlib.crc32(request.pieces[slot].encode(), before)
             ranks = [zlib.crc32(choice.encode(), before) for choice in request.choices]
-            logprobs[slot, int(np.argmax(ranks))] = np.log(0.9)
+            logprobs[slot, int(np.argmax(ranks)) if self._prefers is None else self._prefers] = np.log(0.9)
         return ChoiceReply(logprobs)
 
 
@@ -77,6 +89,37 @@ class FailingLanguageModel(FakeLanguageModel):
     async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
         self.calls += 1
         raise PermanentError("This language model always fails.")
+
+
+class HalfFailingLanguageModel(LanguageModel):
+    """Fails at every second call, and passes the others on."""
+
+    def __init__(self, llm: LanguageModel) -> None:
+        self._llm = llm
+        self._calls = 0
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        return self._llm.capabilities
+
+    def identity(self) -> Mapping[str, str]:
+        return self._llm.identity()
+
+    async def generate(self, request: GenerateRequest) -> GenerateReply:
+        self._count()
+        return await self._llm.generate(request)
+
+    async def usable_choices(self, choices: Sequence[str]) -> tuple[str, ...]:
+        return await self._llm.usable_choices(choices)
+
+    async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
+        self._count()
+        return await self._llm.choice_logprobs(request)
+
+    def _count(self) -> None:
+        self._calls += 1
+        if self._calls % 2 == 0:
+            raise PermanentError("This language model fails at every second call.")
 
 
 def refusing_language_model() -> FakeLanguageModel:

@@ -7,12 +7,26 @@ import pytest
 
 from neurogloss.errors import LanguageModelError, PermanentError
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA, LanguageModel
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS, TextLogprobs
 from neurogloss.records.documents import Message
-from neurogloss.records.requests import ChoiceReply, ChoiceRequest, GenerateReply, GenerateRequest
+from neurogloss.records.requests import (
+    ChoiceReply,
+    ChoiceRequest,
+    GenerateReply,
+    GenerateRequest,
+    TextReply,
+    TextRequest,
+)
 from neurogloss.testing.contract import Contract, check_identity, overlapped, override_fixture, run
 
 _LEVELS = tuple(str(level) for level in range(11))
 _PIECES = ("Numbers from 0 to 9.\ncat\t", "\ndog\t", "\nriver\t", "\n")
+_PARTS = (
+    ("Numbers and animals:\n", "cat and river\ndog and barn\n"),
+    ("Numbers and animals:\n", "cat and river\n"),
+    ("Numbers and animals:\ncat and river\n", "dog and barn\n"),
+)
+"""Contexts and texts: a whole, its first part, and what follows that."""
 _NO_TOKEN = "a choice as long as this one is a token of nobody"
 
 
@@ -52,7 +66,8 @@ class LanguageModelContract(Contract):
     def test_capabilities_are_known(self, llm: LanguageModel) -> None:
         assert isinstance(llm.capabilities, frozenset)
         assert llm.capabilities
-        assert llm.capabilities <= {GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA}
+        assert llm.capabilities <= {GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA, TEXT_LOGPROBS}
+        assert TEXT_LOGPROBS not in llm.capabilities or isinstance(llm, TextLogprobs)
 
     def test_identity_is_portable(self, llm: LanguageModel) -> None:
         check_identity(llm.identity())
@@ -117,6 +132,18 @@ class LanguageModelContract(Contract):
             pytest.skip("cannot repeat log-probabilities")
         forwards, backwards = run(_ask(llm)).logprobs, run(_ask(llm, backwards=True)).logprobs
         np.testing.assert_allclose(backwards[:, ::-1], forwards, atol=tolerance, rtol=0)
+
+    def test_a_text_is_as_likely_as_its_parts_in_turn(self, llm: LanguageModel, tolerance: float) -> None:
+        if not isinstance(llm, TextLogprobs) or TEXT_LOGPROBS not in llm.capabilities:
+            pytest.skip("does not tell how likely a text is")
+        whole, first, second = (run(llm.text_logprobs(TextRequest(*parts))) for parts in _PARTS)
+        for reply in (whole, first, second):
+            assert isinstance(reply, TextReply)
+            assert reply.logprob <= 0
+            assert reply.n_tokens > 0
+        assert whole.n_tokens == first.n_tokens + second.n_tokens
+        np.testing.assert_allclose(whole.logprob, first.logprob + second.logprob, atol=tolerance, rtol=0)
+        assert run(llm.text_logprobs(TextRequest(*_PARTS[0]))).logprob == pytest.approx(whole.logprob, abs=tolerance)
 
     def test_overlapping_calls_do_not_mix(self, llm: LanguageModel, deterministic: bool, tolerance: float) -> None:
         if GENERATE in llm.capabilities:

@@ -6,6 +6,7 @@ Every split holds its own documents.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ _WHO = ("cat", "miller", "dog", "painter", "heron", "cat", "widow", "dog")
 _DOES = ("sleeps", "waits", "looks", "sings")
 _WHERE = ("barn", "river", "market", "orchard", "harbour", "chapel")
 _PER_SPLIT = 12
-_BOS = ("", 0)
+_TOKEN = re.compile(r"\s*(?:\w+|\S)")
 
 
 def token_sequence(
@@ -116,6 +117,11 @@ class WordSurroundings:
     def values(self, unit: UnitId, sequences: Sequence[TokenSequence]) -> tuple[ActivationRecord, ...]:
         """See `Surroundings.values`."""
         return tuple(activation_record(sequence, self._weights) for sequence in sequences)
+
+    def written(self, unit: UnitId, split: Split, texts: Sequence[str]) -> tuple[ActivationRecord | None, ...]:
+        """See `Surroundings.written`."""
+        read = [token_sequence(_TOKEN.findall(text), id=-1 - i, split=split) for i, text in enumerate(texts)]
+        return tuple(activation_record(each, self._weights) if each.text else None for each in read)
 
 
 def dead_unit_record() -> UnitRecord:

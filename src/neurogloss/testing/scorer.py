@@ -53,32 +53,32 @@ class ScorerContract(Contract):
         return prose_explanation()
 
     @pytest.fixture
-    def view(self) -> SplitView:
+    def view(self, scorer: Scorer) -> SplitView:
         """The unit that is scored."""
-        return unit_record().view(Split.TEST)
+        return _view(unit_record(), scorer)
 
     def test_the_headline_is_measured(self, scorer: Scorer, explanation: Explanation, view: SplitView) -> None:
         assert isinstance(explanation, scorer.accepts)
-        score = _score(run(scorer.score(explanation, view)))
+        score = score_in(run(scorer.score(explanation, view)))
         assert score.scorer, "a score names its scorer"
         assert score.headline in score.measures
         assert score.value is not None, "this unit and explanation have a score"
 
     def test_numbers_are_numbers(self, scorer: Scorer, explanation: Explanation, view: SplitView) -> None:
-        score = _score(run(scorer.score(explanation, view)))
+        score = score_in(run(scorer.score(explanation, view)))
         told = [*score.floors.values(), score.ceiling]
         for measure in score.measures.values():
             told += [measure.value, measure.low, measure.high]
         assert all(number is None or math.isfinite(number) for number in told), "None stands for what is not defined"
 
     def test_intervals_are_in_order(self, scorer: Scorer, explanation: Explanation, view: SplitView) -> None:
-        for name, measure in _score(run(scorer.score(explanation, view))).measures.items():
+        for name, measure in score_in(run(scorer.score(explanation, view))).measures.items():
             assert (measure.low is None) == (measure.high is None), f"{name} has half an interval"
             if measure.low is not None and measure.high is not None:
                 assert measure.low <= measure.high, name
 
     def test_every_question_is_accounted_for(self, scorer: Scorer, explanation: Explanation, view: SplitView) -> None:
-        score = _score(run(scorer.score(explanation, view)))
+        score = score_in(run(scorer.score(explanation, view)))
         assert min(score.n_answered, score.n_unparsable, score.n_failed) >= 0
         assert score.n_asked == score.n_answered + score.n_unparsable + score.n_failed
         assert score.n_asked > 0
@@ -88,7 +88,7 @@ class ScorerContract(Contract):
         assert codec.encode(first.outcome) == codec.encode(second.outcome)
 
     def test_overlapping_calls_do_not_mix(self, scorer: Scorer, explanation: Explanation) -> None:
-        views = [record.view(Split.TEST) for record in (unit_record(), constant_unit_record())]
+        views = [_view(record, scorer) for record in (unit_record(), constant_unit_record())]
         alone = [run(scorer.score(explanation, view)) for view in views]
         together = overlapped(*(scorer.score(explanation, view) for view in views))
         assert [codec.encode(v.outcome) for v in together] == [codec.encode(v.outcome) for v in alone]
@@ -99,20 +99,20 @@ class ScorerContract(Contract):
             assert codec.encode(codec.decode(codec.encode(record))) == codec.encode(record)
 
     def test_constant_truth_has_no_score(self, scorer: Scorer, explanation: Explanation) -> None:
-        assert _failure(run(scorer.score(explanation, constant_unit_record().view(Split.TEST)))) is Reason.CONSTANT
+        assert reason_in(run(scorer.score(explanation, _view(constant_unit_record(), scorer)))) is Reason.CONSTANT
 
     def test_a_dead_unit_has_no_score(self, scorer: Scorer, explanation: Explanation) -> None:
-        reason = _failure(run(scorer.score(explanation, dead_unit_record().view(Split.TEST))))
+        reason = reason_in(run(scorer.score(explanation, _view(dead_unit_record(), scorer))))
         assert reason in (Reason.DEAD, Reason.CONSTANT)
 
     def test_without_records_there_is_no_score(self, scorer: Scorer, explanation: Explanation) -> None:
-        reason = _failure(run(scorer.score(explanation, empty_unit_record().view(Split.TEST))))
+        reason = reason_in(run(scorer.score(explanation, _view(empty_unit_record(), scorer))))
         assert reason in (Reason.DEAD, Reason.TOO_FEW_RECORDS)
 
     def test_a_foreign_explanation_is_a_failure(self, scorer: Scorer, view: SplitView) -> None:
         if Explanation not in scorer.accepts:
             verdict = run(scorer.score(ForeignExplanation(Provenance("testing")), view))
-            assert _failure(verdict) is Reason.MISMATCHED
+            assert reason_in(verdict) is Reason.MISMATCHED
 
 
 class SimulationScorerContract(ScorerContract):
@@ -141,7 +141,7 @@ class SimulationScorerContract(ScorerContract):
         return unit_record()
 
     def test_an_oracle_reaches_one(self, scorer_for: ScorerFor, explanation: Explanation, many: UnitRecord) -> None:
-        score = _score(run(scorer_for(FakeSimulator(many)).score(explanation, many.view(Split.TEST))))
+        score = score_in(run(scorer_for(FakeSimulator(many)).score(explanation, many.view(Split.TEST))))
         assert score.value is not None
         assert score.value > 0.99
 
@@ -149,7 +149,7 @@ class SimulationScorerContract(ScorerContract):
         self, scorer_for: ScorerFor, explanation: Explanation, many: UnitRecord
     ) -> None:
         scaled = FakeSimulator(many, lambda values: 0.25 * values)
-        score = _score(run(scorer_for(scaled).score(explanation, many.view(Split.TEST))))
+        score = score_in(run(scorer_for(scaled).score(explanation, many.view(Split.TEST))))
         assert score.value is not None
         assert score.value > 0.99
 
@@ -157,7 +157,7 @@ class SimulationScorerContract(ScorerContract):
         self, scorer_for: ScorerFor, explanation: Explanation, many: UnitRecord
     ) -> None:
         rolled = FakeSimulator(many, lambda values: np.roll(values, 2))
-        score = _score(run(scorer_for(rolled).score(explanation, many.view(Split.TEST))))
+        score = score_in(run(scorer_for(rolled).score(explanation, many.view(Split.TEST))))
         assert score.value is not None
         assert score.value < 0.3
         assert all(score.value < floor + 0.3 for floor in score.floors.values())
@@ -166,7 +166,7 @@ class SimulationScorerContract(ScorerContract):
         self, scorer_for: ScorerFor, explanation: Explanation, many: UnitRecord
     ) -> None:
         constant = FakeSimulator(many, lambda values: np.full(len(values), 2.0))
-        score = _score(run(scorer_for(constant).score(explanation, many.view(Split.TEST))))
+        score = score_in(run(scorer_for(constant).score(explanation, many.view(Split.TEST))))
         assert score.value == 0
         assert any("constant" in flag for flag in score.flags)
 
@@ -174,7 +174,7 @@ class SimulationScorerContract(ScorerContract):
         self, scorer_for: ScorerFor, explanation: Explanation, many: UnitRecord
     ) -> None:
         failing = FakeSimulator(many, fails=lambda sequence_id: True)
-        assert _failure(run(scorer_for(failing).score(explanation, many.view(Split.TEST)))) is Reason.FAILED
+        assert reason_in(run(scorer_for(failing).score(explanation, many.view(Split.TEST)))) is Reason.FAILED
 
     def test_what_failed_is_left_out_and_counted(
         self, scorer_for: ScorerFor, explanation: Explanation, many: UnitRecord
@@ -182,7 +182,7 @@ class SimulationScorerContract(ScorerContract):
         view = many.view(Split.TEST)
         lost = view.records.top[0].sequence.id
         partly = FakeSimulator(many, fails=lambda sequence_id: sequence_id == lost)
-        score = _score(run(scorer_for(partly).score(explanation, view)))
+        score = score_in(run(scorer_for(partly).score(explanation, view)))
         assert score.value is not None
         assert score.value > 0.99, "failed items are left out, never counted as zeros"
         assert score.n_failed > 0
@@ -198,13 +198,20 @@ class SimulationScorerContract(ScorerContract):
         assert {simulation.sequence_id for simulation in verdict.simulations} <= known
 
 
-def _score(verdict: Verdict) -> Score:
+def _view(record: UnitRecord, scorer: Scorer) -> SplitView:
+    """The view that the pipeline hands to this scorer."""
+    return record.view(Split.TEST, explains_again=scorer.explains_again)
+
+
+def score_in(verdict: Verdict) -> Score:
+    """The score of a verdict, which must have one."""
     assert isinstance(verdict, Verdict)
     assert isinstance(verdict.outcome, Score), f"there must be a score, not {verdict.outcome}"
     return verdict.outcome
 
 
-def _failure(verdict: Verdict) -> Reason:
+def reason_in(verdict: Verdict) -> Reason:
+    """Why a verdict has no score, which it must not have."""
     assert isinstance(verdict.outcome, Failure), f"there must be a failure, not {verdict.outcome}"
     assert verdict.outcome.detail.strip(), "a failure says what happened"
     return verdict.outcome.reason

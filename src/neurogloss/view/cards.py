@@ -63,6 +63,8 @@ class MeasureLine:
     name: str
     value: str
     interval: str
+    unnoticed: str
+    """Faults of an explanation that the measure does not notice."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class ScoreView:
     strip: Strip | None
     contenders: tuple[Contender, ...]
     flags: tuple[str, ...]
+    unnoticed: str
+    """Faults of an explanation that the headline does not notice."""
     answers: str
     """How many items were asked, answered, unparsable and failed."""
     measures: tuple[MeasureLine, ...]
@@ -199,9 +203,12 @@ def _score(row: ExplanationRow, scorer: str, record: UnitRecord, results: RunRes
         strip=strip(marks, bounds),
         contenders=(*(floor for floor, _ in floors), *_ceiling(score)),
         flags=score.flags if score else (),
+        unnoticed=", ".join(headline.insensitive_to) if headline else "",
         answers=_answers(score) if score else "",
         measures=tuple(
-            MeasureLine(name, number(measure.value), interval(measure.low, measure.high))
+            MeasureLine(
+                name, number(measure.value), interval(measure.low, measure.high), ", ".join(measure.insensitive_to)
+            )
             for name, measure in (score.measures.items() if score else ())
         ),
         pairs=pairs[:_OPEN_PAIRS],

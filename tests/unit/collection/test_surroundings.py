@@ -80,6 +80,47 @@ def test_values_need_the_subject_and_surroundings_a_collection(collected, store)
         view.on(view.pool(1))
     with pytest.raises(ValueError, match="no open collection"):
         empty_unit_record().view(Split.TEST).pool(1)
+    with pytest.raises(StoreError, match="without the subject"):
+        view.written(["a text"])
+
+
+@pytest.mark.parametrize("unit", [UNITS[1], UNITS[6]])
+def test_values_on_texts_of_ones_own_are_the_subjects(collected, unit) -> None:
+    view = collected.record(unit).view(Split.TEST)
+    short, none, long = view.written(["ab", "", "a text of more than twelve bytes"])
+    assert none is None
+    assert short is not None
+    assert long is not None
+    assert [bytes(short.sequence.token_ids.tolist()), len(long.sequence)] == [b"ab", 12]
+    formula = [((t * (unit.index + 3) + p) % 23 - 4) * unit.sign for p, t in enumerate(b"ab")]
+    assert short.values.tolist() == formula
+    assert short.counted.all()
+
+
+def test_half_of_a_split_holds_half_of_the_documents_of_each_kind(collected) -> None:
+    whole = collected.record(UNITS[0]).view(Split.EXPLAIN)
+    half = whole.half(0)
+    documents = {record.sequence.document_id for record in whole.records.top}
+    kept = {record.sequence.document_id for record in half.records.top}
+    assert len(documents) == 4
+    assert len(kept) == 2
+    assert kept < documents
+    assert 0 < len(half.records.random) < len(whole.records.random)
+    for records in (half.records.random, half.records.importance, *half.records.quantile.values()):
+        assert not {record.sequence.document_id for record in records} & (documents - kept)
+    again = [[record.sequence.id for record in whole.half(seed).records.top] for seed in (0, 0, 1, 2, 3)]
+    assert again[0] == again[1] == [record.sequence.id for record in half.records.top]
+    assert any(other != again[0] for other in again[2:])
+    assert half.token_means is None
+    assert half.split is Split.EXPLAIN
+
+
+def test_only_who_explains_again_sees_the_explain_split() -> None:
+    record = unit_record()
+    with pytest.raises(ValueError, match="declares explains_again"):
+        record.view(Split.TEST).explain()
+    again = record.view(Split.TEST, explains_again=True).explain()
+    assert [r.sequence.id for r in again.records.top] == [r.sequence.id for r in record.view(Split.EXPLAIN).records.top]
 
 
 def test_random_negatives_are_quiet_random_records() -> None:

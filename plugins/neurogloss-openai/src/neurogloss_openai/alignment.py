@@ -29,6 +29,8 @@ class AlignedTokens:
 
     def __init__(self, text: str, tokens: Sequence[str]) -> None:
         self._bytes = text.encode("utf-8", "surrogatepass")
+        self.n_tokens = 0
+        """How many tokens, from the first, are the text; what follows the server wrote itself."""
         self._first = self._as_written(tokens) or self._searched(tokens)
 
     def token_at(self, text_before: str) -> int | None:
@@ -45,6 +47,7 @@ class AlignedTokens:
                 break
             first[at] = index
             at += len(part)
+        self.n_tokens = len(first)
         return first if at == len(self._bytes) and len(first) >= len(tokens) - 1 else {}
 
     def _searched(self, tokens: Sequence[str]) -> dict[int, int]:
@@ -59,6 +62,7 @@ class AlignedTokens:
         last = max((index for index, places in enumerate(reached) if len(self._bytes) in places), default=-1)
         if last < max(len(tokens) - 1, 1):
             raise ValueError("the tokens are not those of the text")
+        self.n_tokens = last
         first: dict[int, int] = {}
         following = {len(self._bytes)}
         for index in range(last - 1, -1, -1):

@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS
 
 SEED = "seed"
 """Equal requests with equal seeds get equal texts."""
 SAMPLES = "n"
 """Several texts come from one call."""
-ABILITIES = (GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA, SEED, SAMPLES)
+USUAL = (GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA, SEED, SAMPLES)
+"""What a server is taken to do when nothing is declared."""
+ABILITIES = (*USUAL, TEXT_LOGPROBS)
 """What a server can be declared to do."""
 OMITTABLE = ("temperature", "stop")
 """What a request can do without."""
@@ -79,7 +82,8 @@ class OpenAIConfig:
     """How long one call may take, in seconds."""
     provides: list[str] | None = None
     """What the server can do, some of `generate`, `choice_logprobs`, `json_schema`, `seed` (equal seeds give
-    equal texts) and `n` (several texts in one call); all if null. `neurogloss doctor` finds out."""
+    equal texts), `n` (several texts in one call) and `text_logprobs` (it echoes a prompt with its
+    log-probabilities); all but the last if null. `neurogloss doctor` finds out."""
     system_role: SystemRole = SystemRole.SYSTEM
     """The role under which a system message is sent: `system` or `developer`."""
     token_limit_field: TokenLimitField = TokenLimitField.MAX_COMPLETION_TOKENS
@@ -118,7 +122,7 @@ class OpenAIConfig:
     @property
     def abilities(self) -> frozenset[str]:
         """What the server is declared to do."""
-        return frozenset(ABILITIES if self.provides is None else self.provides)
+        return frozenset(USUAL if self.provides is None else self.provides)
 
     def check(self) -> None:
         """Refuses values that nothing can be built from.

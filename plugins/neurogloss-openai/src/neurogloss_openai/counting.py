@@ -7,7 +7,7 @@ from typing import Any
 
 from neurogloss.errors import PermanentError
 from neurogloss.records.documents import Message
-from neurogloss.records.requests import GenerateRequest, Request
+from neurogloss.records.requests import GenerateRequest, Request, TextRequest
 from neurogloss_openai.choices import befores
 from neurogloss_openai.configs import ChoiceMethod, Endpoint, OpenAIConfig
 from neurogloss_openai.generation import BLANK_LINE, in_one_call
@@ -38,6 +38,10 @@ async def count_tokens(config: OpenAIConfig, vocabulary: Vocabulary, prompt: Val
         if await vocabulary.tokenizes():
             return times * await vocabulary.n_tokens(await vocabulary.rendered(request.messages), special=False)
         return times * _chat_tokens(_counter(config), request.messages)
+    if isinstance(request, TextRequest):
+        if not await vocabulary.tokenizes():
+            raise PermanentError("The server tells no tokens of a text before it is asked.")
+        return await vocabulary.n_tokens(request.context + request.text)
     fill = request.choices[0] if request.fill is None else request.fill
     if config.choice_method is ChoiceMethod.ECHO and request.fill is not None and await vocabulary.tokenizes():
         lead = await vocabulary.rendered(request.messages) if request.messages else ""

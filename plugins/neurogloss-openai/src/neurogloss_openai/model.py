@@ -11,6 +11,7 @@ from neurogloss.errors import LanguageModelError, PermanentError
 from neurogloss.interfaces.batching import BatchSubmission
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA, LanguageModel
 from neurogloss.interfaces.probing import Finding, Probing
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS, TextLogprobs
 from neurogloss.interfaces.token_counting import TokenCounting
 from neurogloss.interfaces.turns import TurnTaking
 from neurogloss.records.requests import (
@@ -19,6 +20,8 @@ from neurogloss.records.requests import (
     GenerateReply,
     GenerateRequest,
     Request,
+    TextReply,
+    TextRequest,
     Usage,
 )
 from neurogloss_openai.batches import BatchDesk
@@ -29,10 +32,11 @@ from neurogloss_openai.configs import ChoiceMethod, OpenAIConfig
 from neurogloss_openai.counting import count_tokens
 from neurogloss_openai.generation import generate, in_one_call
 from neurogloss_openai.probes import probe
+from neurogloss_openai.texts import text_logprobs
 from neurogloss_openai.vocabulary import Vocabulary
 
 
-class OpenAIModel(LanguageModel, BatchSubmission, Probing, TokenCounting, TurnTaking):
+class OpenAIModel(LanguageModel, TextLogprobs, BatchSubmission, Probing, TokenCounting, TurnTaking):
     """A model of OpenAI's, or of any server with OpenAI's API.
 
     Raises:
@@ -51,7 +55,7 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing, TokenCounting, TurnTa
     @property
     def capabilities(self) -> frozenset[str]:
         """What the server is declared to do."""
-        return self._config.abilities & {GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA}
+        return self._config.abilities & {GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA, TEXT_LOGPROBS}
 
     def identity(self) -> Mapping[str, str]:
         """Provider, model, endpoint, the server where it is not OpenAI's, and the options that change replies."""
@@ -127,12 +131,24 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing, TokenCounting, TurnTa
         self._demand(CHOICE_LOGPROBS)
         return await self._asker.answer(request)
 
+    async def text_logprobs(self, request: TextRequest) -> TextReply:
+        """The log-probability of a text, from a server that echoes its prompt: one call.
+
+        Raises:
+            TransientError: The call failed and may succeed when asked again.
+            PermanentError: Will not; also where no token starts between context and text.
+        """
+        self._demand(TEXT_LOGPROBS)
+        return await text_logprobs(self._caller, self._config, request)
+
     def bound(self, request: Request) -> Usage:
         """An upper bound: a token a byte, all calls and what a reasoning model may think included."""
         usage = super().bound(request)
         prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
         if isinstance(request, GenerateRequest):
             return replace(usage, completion_tokens=completion + request.n * self._config.reasoning_tokens)
+        if not isinstance(request, ChoiceRequest):
+            return usage
         n_slots = len(request.pieces) - 1
         if self._echoes(request):
             return Usage(prompt_tokens=prompt // max(n_slots, 1), completion_tokens=1)
@@ -146,7 +162,7 @@ class OpenAIModel(LanguageModel, BatchSubmission, Probing, TokenCounting, TurnTa
         """See `TurnTaking.n_calls`: one for each text that the server gives alone, and for each slot without echo."""
         if isinstance(request, GenerateRequest):
             return 1 if in_one_call(self._config, request) else request.n
-        return 1 if self._echoes(request) else len(request.pieces) - 1
+        return len(request.pieces) - 1 if isinstance(request, ChoiceRequest) and not self._echoes(request) else 1
 
     async def probe(self) -> tuple[Finding, ...]:
         """Asks the server a handful of tiny questions, and compares with what is declared."""

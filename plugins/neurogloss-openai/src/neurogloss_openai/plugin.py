@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from neurogloss import Component, hookimpl
-from neurogloss_openai.configs import ABILITIES, OpenAIConfig
+from neurogloss_openai.configs import USUAL, OpenAIConfig
 
 
 @hookimpl
@@ -16,7 +16,7 @@ def neurogloss_register_components() -> list[Component]:
             OpenAIConfig,
             "neurogloss_openai.model:OpenAIModel",
             summary="OpenAI, Azure, and every server with OpenAI's API: vLLM, llama.cpp, Ollama, OpenRouter",
-            provides=ABILITIES,
+            provides=USUAL,
             install_hint="pip install neurogloss-openai",
         )
     ]

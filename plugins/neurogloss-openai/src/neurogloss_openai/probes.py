@@ -11,14 +11,17 @@ from typing import Any
 from neurogloss.errors import LanguageModelError, PermanentError
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA
 from neurogloss.interfaces.probing import Finding
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import GenerateRequest
+from neurogloss_openai import texts
 from neurogloss_openai.calls import Caller
 from neurogloss_openai.choices import METHODS, TRIAL, ChoiceAsker
 from neurogloss_openai.clients import Server
 from neurogloss_openai.configs import ABILITIES, SAMPLES, SEED, ChoiceMethod, Endpoint, OpenAIConfig
 from neurogloss_openai.generation import generate, turns
 from neurogloss_openai.replies import completions_of
+from neurogloss_openai.texts import text_logprobs
 
 _QUESTIONS: dict[str, Any] = json.loads((resources.files(__package__) / "probes.json").read_text(encoding="utf-8"))
 _MOST_NAMES = 8
@@ -55,6 +58,8 @@ class _Prober:
             finding = await self._tried(_WAYS[method], lambda method=method: self._choices(method))  # type: ignore[misc]
             setting = f"choice_method={method.value} and provides with {CHOICE_LOGPROBS}"
             found.append(_compared(finding, method is declared, "" if declared else setting))
+        finding = await self._tried(TEXT_LOGPROBS, self._likelihood)
+        found.append(_compared(finding, TEXT_LOGPROBS in self._declared.abilities, f"provides with {TEXT_LOGPROBS}"))
         finding = await self._tried("assistant prefill", self._prefill)
         found.append(_compared(finding, self._declared.prefill, ""))
         return tuple(found)
@@ -101,6 +106,10 @@ class _Prober:
     async def _choices(self, method: ChoiceMethod) -> str:
         await self._asker.ask(method, TRIAL)
         return f"the server tells the {self._config.top_logprobs} most likely tokens"
+
+    async def _likelihood(self) -> str:
+        reply = await text_logprobs(self._caller, self._config, texts.TRIAL)
+        return f"the server tells how likely a text of {reply.n_tokens} tokens is"
 
     async def _prefill(self) -> str:
         messages = (

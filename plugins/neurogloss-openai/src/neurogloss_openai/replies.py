@@ -44,6 +44,7 @@ class EchoedText:
     tokens: Sequence[str]
     _tops: Sequence[Any]
     _by_id: Sequence[Any]
+    _own: Sequence[Any]
 
     def top(self, index: int) -> TopTokens:
         """What was expected at one token. Read when asked for: of most tokens of a prompt nobody wants to know.
@@ -53,6 +54,14 @@ class EchoedText:
         """
         # vLLM tells the ids too, in a field of its own, and there without the generated token.
         return _both(self._tops[index], self._by_id[index] if index < len(self._by_id) else None)
+
+    def own(self, index: int) -> float | None:
+        """The log-probability of one token itself; `None` where the server does not tell, as at the first.
+
+        Raises:
+            TransientError: The reply is malformed.
+        """
+        return None if self._own[index] is None else _logprob(self._own[index])
 
 
 def completions_of(endpoint: Endpoint, reply: Body) -> tuple[Completion, ...]:
@@ -135,7 +144,10 @@ def echoed_text(reply: Body) -> EchoedText | None:
     tops = _list(logprobs.get("top_logprobs") or [None] * len(tokens), "logprobs.top_logprobs")
     if len(tops) != len(tokens):
         _malformed("there are not as many logprobs.top_logprobs as logprobs.tokens")
-    return EchoedText(tokens, tops, _list(choice.get("prompt_logprobs") or [], "prompt_logprobs"))
+    own = _list(logprobs.get("token_logprobs") or [None] * len(tokens), "logprobs.token_logprobs")
+    if len(own) != len(tokens):
+        _malformed("there are not as many logprobs.token_logprobs as logprobs.tokens")
+    return EchoedText(tokens, tops, _list(choice.get("prompt_logprobs") or [], "prompt_logprobs"), own)
 
 
 def _both(top: Any, ids: Any) -> TopTokens:

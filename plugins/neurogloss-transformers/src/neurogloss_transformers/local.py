@@ -7,8 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, LanguageModel
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS, TextLogprobs
 from neurogloss.interfaces.token_counting import TokenCounting
-from neurogloss.records.requests import ChoiceReply, ChoiceRequest, GenerateReply, GenerateRequest, Request
+from neurogloss.records.requests import (
+    ChoiceReply,
+    ChoiceRequest,
+    GenerateReply,
+    GenerateRequest,
+    Request,
+    TextReply,
+    TextRequest,
+)
 from neurogloss_transformers.batching import BatchWorker, Call
 from neurogloss_transformers.configs import LocalModelConfig
 from neurogloss_transformers.loading import load_model, load_tokenizer, model_identity
@@ -26,7 +35,7 @@ class _UsableChoices:
     choices: tuple[str, ...]
 
 
-class LocalModel(LanguageModel, TokenCounting):
+class LocalModel(LanguageModel, TextLogprobs, TokenCounting):
     """A Hugging Face causal model in this process.
 
     Requests that wait while the model computes are answered together: those that begin alike share
@@ -46,8 +55,8 @@ class LocalModel(LanguageModel, TokenCounting):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """`generate` and `choice_logprobs`."""
-        return frozenset({GENERATE, CHOICE_LOGPROBS})
+        """`generate`, `choice_logprobs` and `text_logprobs`."""
+        return frozenset({GENERATE, CHOICE_LOGPROBS, TEXT_LOGPROBS})
 
     def identity(self) -> Mapping[str, str]:
         """Backend, model, revision and dtype."""
@@ -85,6 +94,18 @@ class LocalModel(LanguageModel, TokenCounting):
         assert isinstance(reply, ChoiceReply)
         return reply
 
+    async def text_logprobs(self, request: TextRequest) -> TextReply:
+        """The log-probability of a text after a context, as plain text.
+
+        Raises:
+            PermanentError: No token starts where the text starts, the text is empty or too long, or the
+                model failed.
+            SubjectError: The model cannot be loaded.
+        """
+        reply = await self._worker.ask(request)
+        assert isinstance(reply, TextReply)
+        return reply
+
     async def count_tokens(self, request: Request) -> int:
         """The request's prompt tokens; loads the tokenizer, and no weights.
 
@@ -112,17 +133,20 @@ class LocalModel(LanguageModel, TokenCounting):
         answer_counts(encoder, [call for call in calls if isinstance(call.request, TokenCount)])
         choices_asked = [call for call in calls if isinstance(call.request, ChoiceRequest)]
         texts_asked = [call for call in calls if isinstance(call.request, GenerateRequest)]
-        if not choices_asked and not texts_asked:
+        likelihoods_asked = [call for call in calls if isinstance(call.request, TextRequest)]
+        if not choices_asked and not texts_asked and not likelihoods_asked:
             return
         import torch
 
         from neurogloss_transformers.local_choices import answer_choices
         from neurogloss_transformers.local_generation import answer_generations
+        from neurogloss_transformers.local_texts import answer_texts
 
         with torch.inference_mode():
             engine = self._loaded(encoder)
             answer_choices(engine, encoder, choices_asked)
             answer_generations(engine, encoder, self._end_tokens, texts_asked)
+            answer_texts(engine, encoder, likelihoods_asked)
 
     def _loaded(self, encoder: TextEncoder) -> Engine:
         from neurogloss_transformers.local_engine import Engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from neurogloss.records.requests import GenerateRequest, Request
+from neurogloss.records.requests import GenerateRequest, Request, TextRequest
 from neurogloss_transformers.batching import Call
 from neurogloss_transformers.slots import TextEncoder
 
@@ -29,6 +29,8 @@ def answer_counts(encoder: TextEncoder, calls: Sequence[Call]) -> None:
 
 def _prompt_tokens(encoder: TextEncoder, request: Request) -> int:
     """What the usage of a reply would tell: what a text is written after, or what stands before the last slot."""
+    if isinstance(request, TextRequest):
+        return len(encoder.encode(request.context + request.text, with_bos=True).tokens)
     if isinstance(request, GenerateRequest):
         text, with_bos = encoder.prompt(request.messages)
         return len(encoder.encode(text, with_bos=with_bos).tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neurogloss import Component, hookimpl
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE
 from neurogloss.interfaces.output_weights import OUTPUT_WEIGHTS
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS
 from neurogloss_transformers.configs import LocalModelConfig, PlantedConfig, TransformersSubjectConfig
 
 _INSTALL = "pip install neurogloss-transformers"
@@ -38,7 +39,7 @@ def neurogloss_register_components() -> list[Component]:
             LocalModelConfig,
             "neurogloss_transformers.local:LocalModel",
             summary="any Hugging Face causal model, in this process; SmolLM2-135M unless another is named",
-            provides=(GENERATE, CHOICE_LOGPROBS),
+            provides=(GENERATE, CHOICE_LOGPROBS, TEXT_LOGPROBS),
             install_hint=_INSTALL,
         ),
     ]

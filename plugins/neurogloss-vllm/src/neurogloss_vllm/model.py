@@ -92,6 +92,8 @@ class VLLMModel(LanguageModel, TokenCounting):
         encoder = await self._encoder()
         if isinstance(request, GenerateRequest):
             return len(encoder.prompt(request.messages))
+        if not isinstance(request, ChoiceRequest):
+            raise PermanentError("The model tells no log-probabilities of texts, so it counts no tokens for them.")
         fill = request.choices[0] if request.fill is None else request.fill
         return whole_text(encoder, request, fill)[1][-1]
 

@@ -17,7 +17,7 @@ class ScriptedConfig:
     ten_is_a_token: bool = True
     """Whether "10" is a usable choice; if not, simulators answer on 0-9."""
     provides: list[str] | None = None
-    """Some of `generate`, `choice_logprobs`, `json_schema`; all if null."""
+    """Some of `generate`, `choice_logprobs`, `json_schema`, `text_logprobs`; all if null."""
     fail_share: float = 0.0
     """Share of requests that fail, every time they are made."""
     transient_share: float = 0.0
@@ -44,7 +44,7 @@ class ScriptedConfig:
                 f"{', '.join(shares)} sum to {sum(shares.values()):g}.",
                 remedy="A request has one fate: their sum may not exceed 1.",
             )
-        known = ("generate", "choice_logprobs", "json_schema")
+        known = ("generate", "choice_logprobs", "json_schema", "text_logprobs")
         unknown = sorted(set(self.provides or ()) - set(known))
         if unknown:
             raise ConfigError(f"provides holds {', '.join(unknown)}.", known=f"Capabilities are {', '.join(known)}.")

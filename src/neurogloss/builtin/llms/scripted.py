@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from neurogloss.builtin.llms.configs import ScriptedConfig
 from neurogloss.errors import ConfigError, PermanentError, TransientError
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE, JSON_SCHEMA, LanguageModel
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS, TextLogprobs
 from neurogloss.interfaces.token_counting import TokenCounting
 from neurogloss.records.codec import encode
 from neurogloss.records.requests import (
@@ -24,13 +26,15 @@ from neurogloss.records.requests import (
     GenerateReply,
     GenerateRequest,
     Request,
+    TextReply,
+    TextRequest,
     Usage,
 )
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-class ScriptedModel(LanguageModel, TokenCounting):
+class ScriptedModel(LanguageModel, TextLogprobs, TokenCounting):
     """Answers from a file of rules, or else from a SHA-256 of the request.
 
     It costs nothing and repeats itself exactly, on any machine: for trying out, and for tests. A
@@ -47,7 +51,7 @@ class ScriptedModel(LanguageModel, TokenCounting):
     def capabilities(self) -> frozenset[str]:
         if self._config.provides is not None:
             return frozenset(self._config.provides)
-        return frozenset({GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA})
+        return frozenset({GENERATE, CHOICE_LOGPROBS, JSON_SCHEMA, TEXT_LOGPROBS})
 
     def identity(self) -> Mapping[str, str]:
         told = ("ten_is_a_token", "fail_share", "transient_share", "refuse_share", "unparsable_share")
@@ -62,7 +66,9 @@ class ScriptedModel(LanguageModel, TokenCounting):
         return GenerateReply(completions, Usage(await self.count_tokens(request), 0, written))
 
     async def count_tokens(self, request: Request) -> int:
-        """The words of the messages and, of a text with slots, of its pieces."""
+        """The words of the messages and, of a text with slots, of its pieces; or of the context and the text."""
+        if isinstance(request, TextRequest):
+            return len(request.context.split()) + len(request.text.split())
         pieces = () if isinstance(request, GenerateRequest) else request.pieces
         return sum(len(text.split()) for text in (*(message.content for message in request.messages), *pieces))
 
@@ -85,6 +91,14 @@ class ScriptedModel(LanguageModel, TokenCounting):
                 filled = request.choices[int(logprobs[slot].argmax())] if request.fill is None else request.fill
                 text.update(filled.encode("utf-8"))
         return ChoiceReply(logprobs, Usage(await self.count_tokens(request), 0, len(logprobs)))
+
+    async def text_logprobs(self, request: TextRequest) -> TextReply:
+        """A word that the context holds has probability 1/2, any other 1/16."""
+        self._demand(TEXT_LOGPROBS)
+        fate = self._fate(request)
+        known, words = set(_WORD.findall(request.context.lower())), _WORD.findall(request.text.lower())
+        logprob = -math.inf if fate == "unparsable" else sum(math.log(1 / 2 if w in known else 1 / 16) for w in words)
+        return TextReply(logprob, len(words), Usage(await self.count_tokens(request), 0, 0))
 
     def _demand(self, capability: str) -> None:
         if capability not in self.capabilities:
@@ -194,4 +208,4 @@ def _instance(schema: Mapping[str, Any], seed: str) -> Any:
             return _share("boolean", seed) < 0.5
         case "null":
             return None
-    return f"text {seed[:6]}"
+    return f"text {hashlib.sha256(seed.encode()).hexdigest()[:6]}"

@@ -22,7 +22,7 @@ class Truth(ABC):
 
     @abstractmethod
     def fires_at(self, words: Sequence[str]) -> np.ndarray:
-        """Whether it fires at each word, bool [pos]."""
+        """Whether it fires at each word, which is level 1 of 10 or above: bool [pos]."""
 
     @abstractmethod
     def fires(self, words: Sequence[str]) -> bool:
@@ -45,7 +45,7 @@ class Known(Truth):
         return levels(self._rule(words), self._strongest, top)
 
     def fires_at(self, words: Sequence[str]) -> np.ndarray:
-        return np.asarray(self._rule(words) > 0)
+        return np.asarray(self.levels(words, 10) >= 1)
 
     def fires(self, words: Sequence[str]) -> bool:
         return bool(self.fires_at(words).any())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import chain, zip_longest
-
 from neurogloss.builtin.negatives.configs import NeighbourNegativesConfig
+from neurogloss.builtin.negatives.quiet import quiet_on_tops_of
 from neurogloss.interfaces.negatives import Negatives
 from neurogloss.records.activations import ActivationRecord
-from neurogloss.records.tokens import TokenSequence
 from neurogloss.records.unit_records import SplitView
 
 
@@ -19,11 +17,5 @@ class NeighbourNegatives(Negatives):
 
     def records(self, view: SplitView, n: int) -> tuple[ActivationRecord, ...]:
         """One of each neighbour in turn, each one's highest first; see `Negatives.records`."""
-        tops = [
-            [record.sequence for record in neighbour.view.records.top]
-            for neighbour in view.neighbours(self._n_neighbours)
-        ]
-        in_turn = chain.from_iterable(zip_longest(*tops))
-        different = {sequence.id: sequence for sequence in in_turn if isinstance(sequence, TokenSequence)}
-        records = view.on(tuple(different.values()))
-        return tuple([record for record in records if record.counted.any() and not view.fires(record)][:n])
+        neighbours = view.neighbours(self._n_neighbours)
+        return quiet_on_tops_of(view, (neighbour.view for neighbour in neighbours), n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurogloss.builtin.negatives.configs import RandomNegativesConfig
+from neurogloss.builtin.negatives.quiet import quiet
 from neurogloss.interfaces.negatives import Negatives
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.unit_records import SplitView
@@ -16,5 +17,4 @@ class RandomNegatives(Negatives):
 
     def records(self, view: SplitView, n: int) -> tuple[ActivationRecord, ...]:
         """In the order of the random records; see `Negatives.records`."""
-        quiet = [record for record in view.records.random if record.counted.any() and not view.fires(record)]
-        return tuple(quiet[:n])
+        return quiet(view, view.records.random, n)

@@ -13,7 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
-Metric = Callable[[np.ndarray], np.ndarray]
+from neurogloss.interfaces.metric import AT_RARE_CONCEPTS, EXTRA_LABELS, LINEAR_RESCALING, Metric, Reads
+
+OfSums = Callable[[np.ndarray], np.ndarray]
 """From sums [... term] to values [...]; NaN where the metric is not defined."""
 
 _CONSTANT = 1e-12
@@ -65,7 +67,24 @@ def mean(sums: np.ndarray) -> np.ndarray:
     return _ratio(sums[..., 0], sums[..., 1])
 
 
-METRICS: dict[str, Metric] = {"correlation": correlation, "r2": r2, "absolute_deviation": absolute_deviation}
+METRICS: dict[str, OfSums] = {"correlation": correlation, "r2": r2, "absolute_deviation": absolute_deviation}
+
+_RARE_EXTRA = EXTRA_LABELS + AT_RARE_CONCEPTS
+
+
+def _declared(name: str, of_sums: OfSums, *more: str) -> Metric:
+    def weighted(real: np.ndarray, simulated: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return of_sums(weights @ token_terms(real, simulated))
+
+    return Metric(name, Reads.VALUES, weighted, more, (_RARE_EXTRA, *more))
+
+
+DECLARED = {
+    "correlation": _declared("correlation", correlation, LINEAR_RESCALING),
+    "r2": _declared("r2", r2),
+    "absolute_deviation": _declared("absolute_deviation", absolute_deviation),
+}
+"""The same metrics with what they do not notice: over all tokens, or over sequences half of which fire."""
 
 
 def sums_by(groups: np.ndarray, terms: np.ndarray) -> np.ndarray:
@@ -80,7 +99,7 @@ def sums_by(groups: np.ndarray, terms: np.ndarray) -> np.ndarray:
     return sums
 
 
-def interval(document_sums: np.ndarray, metric: Metric, n: int, seed: int) -> tuple[float | None, float | None]:
+def interval(document_sums: np.ndarray, metric: OfSums, n: int, seed: int) -> tuple[float | None, float | None]:
     """The 95 % bootstrap interval (percentile method) of a metric, resampling documents.
 
     Tokens of one document depend on each other, so whole documents are drawn, with replacement.
@@ -96,23 +115,29 @@ def interval(document_sums: np.ndarray, metric: Metric, n: int, seed: int) -> tu
     Returns:
         Lower and upper end; `None` for fewer than two documents or if no resample defines the metric.
     """
-    size = len(document_sums)
-    if size < 2 or n < 1:
+    if len(document_sums) < 2 or n < 1:
         return None, None
-    values = metric(_draws(size, n, seed) @ document_sums)
+    return middle(metric(resamples(len(document_sums), n, seed) @ document_sums))
+
+
+@lru_cache(maxsize=64)
+def resamples(size: int, n: int, seed: int) -> np.ndarray:
+    """How often each of `size` documents is drawn in each of `n` resamples: int64 [resample document], not to change.
+
+    Kept, because all metrics and most units draw alike.
+    """
+    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n)
+    draws.flags.writeable = False
+    return draws
+
+
+def middle(values: np.ndarray) -> tuple[float | None, float | None]:
+    """The ends of the middle 95 % of the defined values; `None` where there are none."""
     values = values[np.isfinite(values)]
     if not len(values):
         return None, None
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
-
-
-@lru_cache(maxsize=64)
-def _draws(size: int, n: int, seed: int) -> np.ndarray:
-    """How often each document is in each resample, int64 [resample document]; the same for all metrics and units."""
-    draws = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=n)
-    draws.flags.writeable = False
-    return draws
 
 
 def shuffled_correlations(terms: np.ndarray, n: int, seed: int) -> np.ndarray:

@@ -77,6 +77,7 @@ class SimulationScorer(Scorer):
         if obstacle is not None:
             return Verdict(obstacle)
         fitted = () if self._simulator.calibration is Calibration.NONE else self._chosen(view.calibration()).records
+        view.check(record.sequence for record in chosen.records)
         asked = (*chosen.records, *fitted)
         outcomes = await self._simulator.simulate(explanation, [record.sequence for record in asked])
         n_scored = len(chosen.records)
@@ -167,25 +168,28 @@ class SimulationScorer(Scorer):
             rows = members[sequences]
             suffix = "" if group == "top_and_random" else f".{group}"
             for metric_name, metric in metrics.METRICS.items():
-                measures[f"{metric_name}.{group}"] = self._measure(sequence_sums[rows], names[rows], metric)
+                declared = metrics.DECLARED[metric_name]
+                blind = declared.insensitive_to if group == "random_only" else declared.insensitive_balanced
+                measures[f"{metric_name}.{group}"] = self._measure(sequence_sums[rows], names[rows], metric, blind)
                 each = metric(sequence_sums[rows])
                 defined = np.isfinite(each)
                 counted = np.stack([each[defined], np.ones(defined.sum())], axis=-1)
-                mean = self._measure(counted, names[rows][defined], metrics.mean)
+                mean = self._measure(counted, names[rows][defined], metrics.mean, blind)
                 measures[f"{metric_name}.per_sequence{suffix}"] = mean
                 if not suffix and metric is metrics.correlation:
                     measures["correlation.per_sequence.n"] = Measure(float(defined.sum()))
         return measures
 
-    def _measure(self, sums: np.ndarray, documents: np.ndarray, metric: metrics.Metric) -> Measure:
-        if not len(sums):
-            return Measure(None)
-        value = float(metric(sums.sum(axis=0)))
+    def _measure(
+        self, sums: np.ndarray, documents: np.ndarray, metric: metrics.OfSums, insensitive_to: tuple[str, ...]
+    ) -> Measure:
+        value = float(metric(sums.sum(axis=0))) if len(sums) else np.nan
         if not np.isfinite(value):
-            return Measure(None)
+            return Measure(None, insensitive_to=insensitive_to)
         config = self._config
         by_document = metrics.sums_by(documents, sums)
-        return Measure(value, *metrics.interval(by_document, metric, config.n_bootstrap, config.seed))
+        low, high = metrics.interval(by_document, metric, config.n_bootstrap, config.seed)
+        return Measure(value, low, high, insensitive_to)
 
     def _floors(self, real: np.ndarray, values: np.ndarray) -> dict[str, float]:
         if not self._config.n_permutations:

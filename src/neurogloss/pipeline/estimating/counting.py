@@ -16,7 +16,7 @@ from neurogloss.pipeline.estimating.standing_in import Asked, Group, shortest_js
 from neurogloss.pipeline.estimating.token_rule import RULE, filled, ruled_tokens, tokens_of
 from neurogloss.pipeline.limits import Clock, Limits
 from neurogloss.pipeline.retrying import retried
-from neurogloss.records.requests import GenerateRequest, Request
+from neurogloss.records.requests import GenerateRequest, Request, TextRequest
 
 OWN_COUNT = "the model's own tokenizer or token counter"
 _LONGEST_TOKEN = 8
@@ -98,6 +98,8 @@ def _shared_beginnings(texts: Iterable[str]) -> dict[str, int]:
 
 def whole_text(request: Request) -> str:
     """Messages, and a text with its slots filled, as one text; equal beginnings are equal beginnings."""
+    if isinstance(request, TextRequest):
+        return request.context + request.text
     parts = [f"{message.role}\n{message.content}\n" for message in request.messages]
     return "".join(parts if isinstance(request, GenerateRequest) else [*parts, *filled(request)])
 

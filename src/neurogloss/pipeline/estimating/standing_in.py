@@ -15,7 +15,16 @@ from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.token_counting import TokenCounting
 from neurogloss.pipeline.ledgered_model import Answering, request_key, verb_of
 from neurogloss.pipeline.prices import in_process
-from neurogloss.records.requests import ChoiceReply, Completion, GenerateReply, GenerateRequest, Reply, Request
+from neurogloss.records.requests import (
+    ChoiceReply,
+    Completion,
+    GenerateReply,
+    GenerateRequest,
+    Reply,
+    Request,
+    TextReply,
+    TextRequest,
+)
 
 Group = tuple[str, str]
 """A role and a verb: requests that are alike."""
@@ -45,7 +54,7 @@ class NotingLedger(Answering):
     """Notes every request and answers it itself.
 
     Texts are plausible glosses, or the shortest instance of the schema that is asked for; choices are
-    equally likely.
+    equally likely, and of a text each word is.
     """
 
     def __init__(self) -> None:
@@ -74,6 +83,9 @@ class NotingLedger(Answering):
 
 def stand_in_reply(request: Request) -> Reply:
     """A reply that says nothing and can be read; it depends on the request alone."""
+    if isinstance(request, TextRequest):
+        n_tokens = max(1, len(request.text.split()))
+        return TextReply(float(-n_tokens), n_tokens)
     if not isinstance(request, GenerateRequest):
         shape = (len(request.pieces) - 1, len(request.choices))
         return ChoiceReply(np.full(shape, -np.log(max(1, shape[1]))))

@@ -9,7 +9,7 @@ from itertools import accumulate
 from neurogloss.interfaces.bounds import byte_bound
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.pipeline.prices import in_process
-from neurogloss.records.requests import ChoiceRequest, GenerateRequest, Request
+from neurogloss.records.requests import ChoiceRequest, GenerateRequest, Request, TextRequest
 
 RULE = "a rule: one for each word, three digits, mark or line end, more for long words"
 """The rule in words."""
@@ -34,6 +34,8 @@ def ruled_tokens(model: LanguageModel, request: Request) -> int:
     A choice request takes one call in this process, and elsewhere one for each slot unless the model's
     own bound says that it takes fewer.
     """
+    if isinstance(request, TextRequest):
+        return tokens_of(request.context + request.text)
     lead = sum(tokens_of(message.content) + _PER_MESSAGE for message in request.messages)
     if isinstance(request, GenerateRequest):
         schema = 0 if request.json_schema is None else tokens_of(json.dumps(request.json_schema, default=dict))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from neurogloss.builtin.llms.truth import Truth
-from neurogloss.records.requests import ChoiceRequest, Request
+from neurogloss.records.requests import ChoiceRequest, Request, TextRequest
 
 Answer = Callable[[Truth], str | np.ndarray]
 """From what is true of the unit to the reply: the text, or the log-probabilities float64 [slot choice]."""
@@ -19,6 +19,8 @@ Reader = Callable[[Request], Answer | None]
 def told(request: Request) -> str:
     """The part of a request in which the explanation stands: the last turn of the user's, and what precedes
     the first slot; so that an explanation among the examples of a conversation counts for nothing."""
+    if isinstance(request, TextRequest):
+        return request.context
     opening = request.pieces[0] if isinstance(request, ChoiceRequest) else ""
     last = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
     return f"{last}\n{opening}"

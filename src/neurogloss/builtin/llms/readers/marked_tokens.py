@@ -1,0 +1,43 @@
+"""Whether the marked tokens of each of a few texts are those that a unit fires on, as the scorer `fuzzing` asks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurogloss.builtin.llms.readers.reader import Answer
+from neurogloss.builtin.llms.readers.texts import asked_texts, unescaped, yes_or_no
+from neurogloss.builtin.llms.truth import Truth
+from neurogloss.builtin.scorers.questions.marking import MARKS
+from neurogloss.builtin.subjects.synthetic import tokens_of
+from neurogloss.records.requests import Request
+
+
+def marked_tokens(request: Request) -> Answer | None:
+    """Reads as many texts as there are slots, `Text 1 =>Yes`, where each text holds the same marks."""
+    found = asked_texts(request, "Text #")
+    if found is None or set(found[0].choices) != {"Yes", "No"} or len(found[1]) != len(found[0].pieces) - 1:
+        return None
+    asked, texts = found
+    marks = next((pair for pair in MARKS if all(pair[0] in text and pair[1] in text for text in texts)), None)
+    if marks is None:
+        return None
+    parts = [_taken_apart(unescaped(text), marks) for text in texts]
+    return lambda truth: yes_or_no(asked, [_are_right(truth, *part) for part in parts])
+
+
+def _are_right(truth: Truth, words: list[str], marked: np.ndarray) -> bool:
+    return bool(np.array_equal(truth.fires_at(words), marked))
+
+
+def _taken_apart(text: str, marks: tuple[str, str]) -> tuple[list[str], np.ndarray]:
+    """The words of the text without its marks, and which of them were marked."""
+    plain, inside = "", []
+    for number, part in enumerate(text.replace(marks[1], marks[0]).split(marks[0])):
+        plain += part
+        inside += [number % 2 == 1] * len(part)
+    words, marked, at = [], [], 0
+    for token in tokens_of(plain):
+        at += len(token)
+        words.append(token.strip())
+        marked.append(inside[at - 1])
+    return words, np.array(marked, dtype=bool)

@@ -1,0 +1,80 @@
+"""Marking tokens in a text: those on which a unit fires, or others at like positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from neurogloss.builtin.prompts.rendering import shown
+from neurogloss.records.activations import ActivationRecord
+
+MARKS = (("<<", ">>"), ("[[", "]]"), ("{{", "}}"), ("⟦", "⟧"))
+
+
+def marks_for(texts: Iterable[str]) -> tuple[str, str]:
+    """The first pair of marks that none of the texts holds; the last pair, repeated, where all are held."""
+    whole = "\n".join(texts)
+    free = [pair for pair in MARKS if not any(mark in whole for mark in pair)]
+    pair = free[0] if free else MARKS[-1]
+    while any(mark in whole for mark in pair):
+        pair = (pair[0] + MARKS[-1][0], pair[1] + MARKS[-1][1])
+    return pair
+
+
+def firing_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
+    """Which pieces reach the threshold: bool [piece]."""
+    return np.asarray(record.piece_values() >= threshold)
+
+
+def free_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
+    """Which pieces may be marked although the unit does not fire on them: counted, with text, below: bool [piece]."""
+    pieces = record.sequence.pieces
+    markable = [record.counted[p.start : p.stop].all() and bool(p.text.strip()) for p in pieces]
+    return np.asarray(np.array(markable, dtype=bool) & ~firing_pieces(record, threshold))
+
+
+def moved(pattern: np.ndarray, free: np.ndarray) -> np.ndarray | None:
+    """As many free places as a pattern has, each as near as can be to its place in the pattern.
+
+    Args:
+        pattern: int64 [mark]: the places that are marked in another text, ascending.
+        free: bool [place]
+
+    Returns:
+        int64 [mark], ascending; `None` where too few are free.
+    """
+    places = np.flatnonzero(free)
+    if len(places) < len(pattern) or not len(pattern):
+        return None
+    taken: list[int] = []
+    for wanted in pattern:
+        left = places[~np.isin(places, taken)]
+        taken.append(int(left[np.argmin(np.abs(left - wanted))]))
+    return np.array(sorted(taken))
+
+
+def marked(record: ActivationRecord, chosen: np.ndarray, marks: tuple[str, str]) -> str:
+    """The record's text with marks around the chosen pieces [mark], white space before them left outside.
+
+    Pieces that follow each other share their marks.
+    """
+    sequence, out, at = record.sequence, "", 0
+    for first, last in _runs(chosen):
+        start = int(sequence.spans[sequence.pieces[first].start][0])
+        stop = int(sequence.spans[sequence.pieces[last].start : sequence.pieces[last].stop, 1].max())
+        text = sequence.text[start:stop]
+        lead = len(text) - len(text.lstrip()) if text.strip() else 0
+        out += sequence.text[at : start + lead] + marks[0] + text[lead:] + marks[1]
+        at = stop
+    return shown(out + sequence.text[at:])
+
+
+def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:
+    runs: list[tuple[int, int]] = []
+    for place in map(int, chosen):
+        if runs and runs[-1][1] == place - 1:
+            runs[-1] = (runs[-1][0], place)
+        else:
+            runs.append((place, place))
+    return runs
