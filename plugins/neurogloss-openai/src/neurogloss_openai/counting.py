@@ -41,10 +41,6 @@ async def count_tokens(config: OpenAIConfig, vocabulary: Vocabulary, prompt: Val
         if await vocabulary.tokenizes():
             return times * await vocabulary.n_tokens(await vocabulary.rendered(request.messages), special=False)
         return times * _chat_tokens(_counter(config), request.messages)
-    if isinstance(request, TextRequest):
-        if not await vocabulary.tokenizes():
-            raise PermanentError("The server tells no tokens of a text before it is asked.")
-        return await vocabulary.n_tokens(request.context + request.text)
     fill = request.choices[0] if request.fill is None else request.fill
     if config.choice_method is ChoiceMethod.ECHO and request.fill is not None and await vocabulary.tokenizes():
         lead = await vocabulary.rendered(request.messages) if request.messages else ""
