@@ -181,7 +181,7 @@ def _language(language: str) -> Rule:
 
 @kind
 def _noise(scale: float, seed: int = 0, most: float = math.inf) -> Rule:
-    """Normal with this standard deviation, cut off at `most` on either side, drawn by a hash of all the words up to here."""
+    """Normal with this standard deviation, cut off at `most` either way, drawn by a hash of the words up to here."""
     normal = NormalDist(0, scale)
 
     def activations(words: Sequence[str]) -> np.ndarray:
