@@ -1,4 +1,4 @@
-"""How often true explanations beat false ones, for each scorer that asks questions, on all synthetic units.
+"""How often true explanations beat false ones, for each scorer that asks a language model, on all synthetic units.
 
 The oracle answers from the rendered request alone. Usage: true_and_false.py [SEQUENCE_LENGTH]
 """
@@ -25,7 +25,9 @@ from neurogloss.builtin.negatives.configs import (
 )
 from neurogloss.builtin.negatives.neighbours import NeighbourNegatives
 from neurogloss.builtin.negatives.random import RandomNegatives
-from neurogloss.builtin.scorers.questions.base import QuestionScorer
+from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig, NaturalConfig
+from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
+from neurogloss.builtin.scorers.natural import NaturalScorer
 from neurogloss.builtin.scorers.questions.configs import (
     DetectionConfig,
     DiscriminationConfig,
@@ -39,7 +41,9 @@ from neurogloss.builtin.scorers.questions.intruder import IntruderScorer
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.builtin.subjects.synthetic import SyntheticSubject
 from neurogloss.interfaces.language_model import LanguageModel
+from neurogloss.interfaces.scorer import Scorer
 from neurogloss.pipeline.collection import collect_units
+from neurogloss.records.activations import levels
 from neurogloss.records.explanations import ProseExplanation, Provenance
 from neurogloss.records.plans import CollectionPlan
 from neurogloss.records.scores import Score
@@ -49,12 +53,12 @@ from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
 
 DIFFERENT = 0.05
-"""The least share of the test tokens about which a false explanation is wrong."""
+"""The least share of the test tokens, or of the texts, about which a false explanation is wrong."""
 SUBJECT = SyntheticSubject(SyntheticConfig())
 UNITS = tuple(UnitId(site.name, index) for site in SUBJECT.sites() for index in range(site.n_units))
 
 
-def scorers(llm: LanguageModel) -> dict[str, QuestionScorer]:
+def scorers(llm: LanguageModel) -> dict[str, Scorer]:
     """All of them, without intervals."""
     random, neighbours = RandomNegatives(RandomNegativesConfig()), NeighbourNegatives(NeighbourNegativesConfig())
     beginnings = BeginningNegatives(BeginningNegativesConfig())
@@ -62,53 +66,71 @@ def scorers(llm: LanguageModel) -> dict[str, QuestionScorer]:
     return {
         "detection": DetectionScorer(DetectionConfig(**how), llm, (random, neighbours, beginnings)),
         "fuzzing": FuzzingScorer(FuzzingConfig(**how), llm),
-        "intruder": IntruderScorer(IntruderConfig(with_explanation=True, **how), llm, random),
+        "intruder, with the explanation": IntruderScorer(IntruderConfig(with_explanation=True, **how), llm, random),
         "discrimination": DiscriminationScorer(DiscriminationConfig(**how), llm, neighbours),
+        "generate_then_activate": GenerateThenActivateScorer(GenerateThenActivateConfig(n_texts=20, **how), llm),
+        "natural": NaturalScorer(NaturalConfig(**how), llm),
     }
 
 
-def value(scorer: QuestionScorer, gloss: str, view: SplitView) -> float | None:
+def value(scorer: Scorer, gloss: str, view: SplitView) -> float | None:
     """The score, where there is one."""
     found = asyncio.run(scorer.score(ProseExplanation(Provenance("known"), gloss), view)).outcome
     return found.value if isinstance(found, Score) else None
 
 
-def different(true: str, false: str, view: SplitView) -> bool:
-    """Whether the false explanation is wrong about enough of the random records' tokens."""
-    wrong: list[bool] = []
+def wrong_about(true: str, false: str, view: SplitView) -> tuple[float, float]:
+    """The share of the random records' tokens, and of these records, about which the false explanation is wrong."""
+    tokens, texts = [], []
     for record in view.records.random:
-        values = [SUBJECT.true_values(text, record.sequence) for text in (true, false)]
-        if values[0] is not None and values[1] is not None:
-            wrong += list(np.abs(values[0] - values[1]) > 1e-9)
-    return bool(wrong) and float(np.mean(wrong)) >= DIFFERENT
+        said = [SUBJECT.true_values(text, record.sequence) for text in (true, false)]
+        right, wrong = (values for values in said if values is not None)
+        tokens += list(np.abs(right - wrong) > 1e-9)
+        fires = [levels(values, max(values.max(), view.maximum)).max() >= 1 for values in (right, wrong)]
+        texts.append(fires[0] != fires[1])
+    return float(np.mean(tokens)), float(np.mean(texts))
 
 
 def main(sequence_length: int) -> None:
-    """Prints a line for each scorer."""
+    """Prints a line for each scorer, and what it does not score or does not win."""
     plan = CollectionPlan(sequence_length=sequence_length, top_k=20, n_random=60, per_bin=10, n_importance=10)
+    notes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         corpus, store = SyntheticCorpus(SyntheticCorpusConfig()), ActivationStore(Path(folder))
         collected = collect_units(SUBJECT, corpus, UNITS, plan, store, batch_size=64)
-        print("| scorer | units | true | the lowest | another's | chance | pairs won | of |")
-        print("|---|---|---|---|---|---|---|---|")
+        views = {unit: collected.record(unit).view(Split.TEST) for unit in UNITS}
+        views = {unit: view for unit, view in views.items() if not view.dead}
+        truths = {unit: SUBJECT.true_explanation(unit) for unit in views}
+        others = dict(zip(views, [*list(truths.values())[37:], *list(truths.values())[:37]], strict=True))
+        print("| scorer | units | true | the lowest | another's | chance | pairs won | of | won by texts | of |")
+        print("|---|---|---|---|---|---|---|---|---|---|")
         by_chance = scorers(OracleModel(OracleConfig(random=True)))
         for name, scorer in scorers(OracleModel(OracleConfig())).items():
-            rows, won = [], []
-            for place, unit in enumerate(UNITS):
-                view, true = collected.record(unit).view(Split.TEST), SUBJECT.true_explanation(unit)
-                known = value(scorer, true, view)
+            rows: list[tuple[float | None, ...]] = []
+            won: dict[str, list[bool]] = {"tokens": [], "texts": []}
+            for unit, view in views.items():
+                known = value(scorer, truths[unit], view)
                 if known is None:
+                    notes.append(f"{name}: no score of {truths[unit]!r}")
                     continue
-                other = SUBJECT.true_explanation(UNITS[(place + 37) % len(UNITS)])
-                rows.append((known, value(scorer, other, view), value(by_chance[name], true, view)))
-                false = [each for each in SUBJECT.false_explanations(unit) if different(true, each, view)]
-                won += [(value(scorer, each, view) or 0) < known for each in false]
+                rows.append((known, value(scorer, others[unit], view), value(by_chance[name], truths[unit], view)))
+                if known < 1:
+                    notes.append(f"{name}: {known:.3f} for {truths[unit]!r}")
+                for false in SUBJECT.false_explanations(unit):
+                    shares = wrong_about(truths[unit], false, view)
+                    if max(shares) < DIFFERENT:
+                        continue
+                    wins = (value(scorer, false, view) or 0) < known
+                    for kind, share in zip(won, shares, strict=True):
+                        won[kind] += [wins] if share >= DIFFERENT else []
+                    if not wins and shares[0] >= DIFFERENT:
+                        notes.append(f"{name}: {truths[unit]!r} does not beat {false!r}")
             means = np.array(rows, dtype=np.float64)
-            lowest, (true_mean, others, chance) = means[:, 0].min(), means.mean(axis=0)
-            print(
-                f"| {name} | {len(rows)} | {true_mean:.3f} | {lowest:.3f} | {others:.3f} | {chance:.3f} "
-                f"| {sum(won)} | {len(won)} |"
-            )
+            lowest, (true_mean, others_mean, chance) = means[:, 0].min(), np.nanmean(means, axis=0)
+            counts = " | ".join(f"{sum(each)} | {len(each)}" for each in won.values())
+            shown = " | ".join(f"{each:.3f}" for each in (true_mean, lowest, others_mean, chance))
+            print(f"| {name} | {len(rows)} | {shown} | {counts} |", flush=True)
+    print("", *notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ from neurogloss.builtin.subjects.synthetic import SyntheticSubject
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.pipeline.collected import CollectedUnits
 from neurogloss.pipeline.collection import collect_units
-from neurogloss.records.activations import levels
 from neurogloss.records.plans import CollectionPlan
 from neurogloss.records.scores import Score
 from neurogloss.records.tokens import Split
@@ -57,6 +56,9 @@ RANDOM = RandomNegatives(RandomNegativesConfig())
 NEIGHBOURS = NeighbourNegatives(NeighbourNegativesConfig())
 BEGINNINGS = BeginningNegatives(BeginningNegativesConfig())
 HOW: dict[str, Any] = {"n_bootstrap": 0, "n_permutations": 0}
+ALIKE = {("tokens eleven to twenty of the text", "tokens eleven to fifteen of the text")}
+"""Of the sample, what no text tells apart by whether or how strongly a unit fires in it: both start to fire at the same
+token of the same texts."""
 Make = Callable[[LanguageModel], QuestionScorer]
 SCORERS: dict[str, Make] = {
     "detection": lambda llm: DetectionScorer(DetectionConfig(**HOW), llm, (RANDOM, NEIGHBOURS, BEGINNINGS)),
@@ -81,17 +83,13 @@ def value(scorer: QuestionScorer, gloss: str, view: SplitView) -> float | None:
     return found.value if isinstance(found, Score) else None
 
 
-def differs(unit: UnitId, falsehood: str, view: SplitView, *, in_texts: bool) -> bool:
-    """Whether a false explanation is wrong about at least 5 % of what is asked: random tokens, or whole texts."""
-    wrong = []
+def differs(unit: UnitId, falsehood: str, view: SplitView) -> bool:
+    """Whether a false explanation is wrong about at least 5 % of the split's random tokens."""
+    wrong: list[bool] = []
     for record in view.records.random:
         said = [SUBJECT.true_values(text, record.sequence) for text in (SUBJECT.true_explanation(unit), falsehood)]
         true, false = (values for values in said if values is not None)
-        if in_texts:
-            fires = [levels(values, max(values.max(), view.maximum)).max() >= 1 for values in (true, false)]
-            wrong.append(fires[0] != fires[1])
-        else:
-            wrong += list(np.abs(true - false) > 1e-9)
+        wrong += list(np.abs(true - false) > 1e-9)
     return float(np.mean(wrong)) >= 0.05
 
 
@@ -101,22 +99,20 @@ def test_the_truth_wins(name: str, views: dict[UnitId, SplitView]) -> None:
     truths = {unit: value(scorer, SUBJECT.true_explanation(unit), view) for unit, view in views.items()}
     scored = {unit: truth for unit, truth in truths.items() if truth is not None}
     assert len(scored) >= 0.75 * len(views)
-    assert min(scored.values()) >= 0.9
-    assert np.mean(list(scored.values())) >= 0.95
+    assert min(scored.values()) >= 0.95
     names = list(scored)
     shuffled = [value(scorer, SUBJECT.true_explanation(names[i - 3]), views[names[i]]) for i in range(len(names))]
     assert np.mean([each for each in shuffled if each is not None]) == pytest.approx(0.5, abs=0.1)
-    # What detection, intruder and discrimination ask about are texts: a falsehood that is wrong about where in a text
-    # a unit fires, and never about whether, is beyond them. Fuzzing asks about tokens.
     pairs = [
         (unit, falsehood)
         for unit in scored
         for falsehood in SUBJECT.false_explanations(unit)
-        if differs(unit, falsehood, views[unit], in_texts=name != "fuzzing")
+        if differs(unit, falsehood, views[unit])
     ]
-    won = [(value(scorer, falsehood, views[unit]) or 0) < scored[unit] for unit, falsehood in pairs]
-    assert len(won) >= 10
-    assert won.count(False) <= 1, "of all units' pairs 98 %; of these few one may meet no text that tells them apart"
+    lost = [pair for pair in pairs if (value(scorer, pair[1], views[pair[0]]) or 0) >= scored[pair[0]]]
+    assert len(pairs) >= 10
+    told = {(SUBJECT.true_explanation(unit), falsehood) for unit, falsehood in lost}
+    assert told == (ALIKE if name == "detection" else set())
 
 
 @pytest.mark.parametrize("name", SCORERS)

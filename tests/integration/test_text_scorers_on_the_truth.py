@@ -36,9 +36,12 @@ SUBJECT = SyntheticSubject(SyntheticConfig())
 UNITS = [UnitId(site.name, index) for site in SUBJECT.sites() for index in range(site.n_units)][::9]
 PLAN = CollectionPlan(sequence_length=24, top_k=10, n_random=20, per_bin=4, n_importance=4)
 HOW: dict[str, Any] = {"n_bootstrap": 0, "n_permutations": 0}
+ALIKE = {("tokens eleven to twenty of the text", "tokens eleven to fifteen of the text")}
+"""Of the sample, what no text tells apart by whether or how strongly a unit fires in it: both start to fire at the same
+token of the same texts."""
 SCORERS: dict[str, tuple[Callable[[LanguageModel], Scorer], float]] = {
     "generate_then_activate": (
-        lambda llm: GenerateThenActivateScorer(GenerateThenActivateConfig(**HOW), llm),
+        lambda llm: GenerateThenActivateScorer(GenerateThenActivateConfig(n_texts=20, **HOW), llm),
         0.5,
     ),
     "natural": (lambda llm: NaturalScorer(NaturalConfig(**HOW), llm), 0.0),
@@ -63,13 +66,28 @@ def values(scorer: Scorer, views: dict[UnitId, SplitView], glosses: dict[UnitId,
     return {unit: each.value for unit, each in found.items() if isinstance(each, Score) and each.value is not None}
 
 
+def differs(unit: UnitId, falsehood: str, views: dict[UnitId, SplitView]) -> bool:
+    """Whether a false explanation is wrong about at least 5 % of the split's random tokens."""
+    wrong: list[bool] = []
+    for record in views[unit].records.random:
+        said = [SUBJECT.true_values(text, record.sequence) for text in (SUBJECT.true_explanation(unit), falsehood)]
+        true, false = (values for values in said if values is not None)
+        wrong += list(np.abs(true - false) > 1e-9)
+    return float(np.mean(wrong)) >= 0.05
+
+
 @pytest.mark.parametrize("name", SCORERS)
 def test_the_truth_is_at_the_top_and_chance_at_the_floor(name: str, views: dict[UnitId, SplitView]) -> None:
     make, floor = SCORERS[name]
     truths = {unit: SUBJECT.true_explanation(unit) for unit in views}
     true = values(make(OracleModel(OracleConfig())), views, truths)
     assert len(true) >= 0.75 * len(views)
-    assert np.mean(list(true.values())) >= 0.95
+    assert min(true.values()) >= 0.95
+    pairs = [(unit, text) for unit in true for text in SUBJECT.false_explanations(unit) if differs(unit, text, views)]
+    false = [values(make(OracleModel(OracleConfig())), {unit: views[unit]}, {unit: text}) for unit, text in pairs]
+    assert len(pairs) >= 10
+    lost = [pair for pair, found in zip(pairs, false, strict=True) if found and found[pair[0]] >= true[pair[0]]]
+    assert {(truths[unit], falsehood) for unit, falsehood in lost} == ALIKE
     names = list(views)
     shuffled = {unit: truths[names[i - 3]] for i, unit in enumerate(names)}
     others = values(make(OracleModel(OracleConfig())), views, shuffled)

@@ -13,8 +13,12 @@ import pytest
 from neurogloss.builtin.llms.configs import OracleConfig
 from neurogloss.builtin.llms.oracle import OracleModel
 from neurogloss.builtin.llms.readers.reader import told
+from neurogloss.builtin.llms.readers.texts import words_of
 from neurogloss.builtin.llms.truth import Chance, Knowledge
 from neurogloss.builtin.prompts.rendering import Conversation
+from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig
+from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
+from neurogloss.builtin.scorers.written_texts import read_texts
 from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
@@ -137,6 +141,29 @@ def test_chance_says_the_same_to_the_same_question_and_favours_nothing() -> None
     assert chance.levels(words, 10).mean() == pytest.approx(5, abs=0.3)
     assert chance.fires_at(words).mean() == pytest.approx(0.5, abs=0.05)
     assert np.mean([chance.fires([word]) for word in words]) == pytest.approx(0.5, abs=0.05)
+    marked = np.array([True, False])
+    assert np.mean([chance.fires_just_at([word, "a"], marked) for word in words]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_marks_are_right_where_all_that_fires_is_marked_and_nothing_else() -> None:
+    truth = KNOWLEDGE.truth_in("years from 1500 to 2099")
+    assert truth is not None
+    right = [truth.fires_just_at(["in", "1999", "."], np.array(each)) for each in ([0, 1, 0], [0, 1, 1], [0, 0, 1])]
+    assert right == [True, False, False]
+
+
+def test_written_texts_come_in_two_kinds_that_differ_in_one_word() -> None:
+    explanation = "years from 1500 to 2099"
+    request = GenerateThenActivateScorer(GenerateThenActivateConfig(), ORACLE).request(explanation)
+    written = read_texts(asyncio.run(ORACLE.generate(request)).completions[0].text, 10)
+    truth = KNOWLEDGE.truth_in(explanation)
+    assert truth is not None
+    for kind, texts in written.items():
+        assert len(texts) == 10
+        words = [words_of(text) for text in texts]
+        assert {truth.fires(each) for each in words} == {kind == "firing"}
+        assert sum(truth.fires_at(each)[-1] for each in words) >= (4 if kind == "firing" else 0)
+        assert min(map(len, words)) >= 4
 
 
 def test_samples_of_an_exact_answer_are_equal_and_those_of_chance_are_not() -> None:

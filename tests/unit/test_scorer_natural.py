@@ -98,15 +98,24 @@ async def test_a_unit_with_the_same_maximum_in_every_text_has_no_score() -> None
     assert outcome.reason is Reason.CONSTANT
 
 
+def scorer_without_beginnings() -> NaturalScorer:
+    return NaturalScorer(_config(n_texts=6, positives=["top", "quantile"]), Finds())
+
+
 async def test_the_texts_span_the_maxima_and_half_of_them_fire() -> None:
     scorer = NaturalScorer(_config(n_texts=6), Finds())
     view = unit_record().view(Split.TEST)
     chosen = scorer._chosen(view)
     sample = sorted(each.record.maximum for each in chosen if each.group == "sample")
     assert len(chosen) == 6
-    assert len(sample) == 3
+    before = [each.record for each in chosen if each.group == "before"]
+    assert (len(sample), len(before)) == (2, 1)
     assert sample[0] == 0
-    assert all(view.fires(each.record) for each in chosen if each.group != "sample")
+    assert not view.fires(before[0])
+    assert all(view.fires(each.record) for each in chosen if each.group not in ("sample", "before"))
+    whole = scorer_without_beginnings()._chosen(view)
+    assert [each.group for each in whole].count("sample") == 3
+    assert not {"before", "beginnings"} & {each.group for each in whole}
     assert len({each.record.sequence.id for each in chosen}) == 6
 
 

@@ -107,6 +107,8 @@ def test_noise_is_standard_normal_and_hears_what_came_before() -> None:
     assert drawn.mean() == pytest.approx(0, abs=0.15)
     assert drawn.std() == pytest.approx(2, abs=0.1)
     assert noise(["a", "c"])[1] != noise(["b", "c"])[1]
+    cut = compile_rule({"kind": "noise", "scale": 2, "most": 3})([str(i) for i in range(4000)])
+    np.testing.assert_array_equal(cut, np.clip(drawn, -3, 3))
 
 
 def test_no_rule_looks_ahead() -> None:

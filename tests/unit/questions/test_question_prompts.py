@@ -44,6 +44,12 @@ SCORERS: dict[str, Any] = {
     "intruder_with_explanation": lambda llm, **how: IntruderScorer(
         IntruderConfig(min_questions=1, n_texts=3, with_explanation=True, **FEW, **how), llm=llm, negatives=RANDOM
     ),
+    "intruder_unmarked": lambda llm, **how: IntruderScorer(
+        IntruderConfig(min_questions=1, n_texts=3, marked=False, **FEW, **how), llm=llm, negatives=RANDOM
+    ),
+    "discrimination_unmarked": lambda llm, **how: DiscriminationScorer(
+        DiscriminationConfig(min_questions=1, n_texts=3, marked=False, **FEW, **how), llm=llm, negatives=NEIGHBOURS
+    ),
     "discrimination": lambda llm, **how: DiscriminationScorer(
         DiscriminationConfig(min_questions=1, n_texts=3, **FEW, **how), llm=llm, negatives=NEIGHBOURS
     ),

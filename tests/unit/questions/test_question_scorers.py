@@ -230,6 +230,51 @@ def test_discrimination_puts_texts_of_neighbours_beside_the_units_own(view: Spli
         assert all("heron" in text for place, text in enumerate(question.texts) if place != question.answer)
 
 
+@pytest.mark.parametrize("window", [None, 6])
+def test_marks_are_where_the_unit_fires_or_a_neighbour_does(view: SplitView, window: int | None) -> None:
+    for question in asked(discrimination(FakeLanguageModel(), window=window), view).questions:
+        for place, text in enumerate(question.texts):
+            inside, outside = re.findall("<<(.*?)>>", text), re.sub("<<.*?>>", "", text)
+            if place == question.answer:
+                assert set(" ".join(inside).split()) <= {"cat", "kitten"}
+                assert not re.search("cat|kitten", outside)
+            else:
+                assert inside == ["heron"]
+
+
+def test_an_intruder_has_as_many_marks_at_like_places(view: SplitView) -> None:
+    places: dict[bool, list[int]] = {False: [], True: []}
+    counts: dict[bool, list[int]] = {False: [], True: []}
+    for question in asked(intruder(FakeLanguageModel()), view).questions:
+        for place, text in enumerate(question.texts):
+            marked = [i for i, word in enumerate(re.sub("<<(.*?)>>", _each_word, text).split()) if "<<" in word]
+            places[place == question.answer] += marked
+            counts[place == question.answer].append(len(marked))
+    assert np.mean(counts[True]) == pytest.approx(np.mean(counts[False]), abs=0.5)
+    assert np.mean(places[True]) == pytest.approx(np.mean(places[False]), abs=1)
+    assert len(set(places[True])) >= 5, "not always the same positions"
+
+
+def _each_word(marked: re.Match[str]) -> str:
+    return " ".join(f"<<{word}>>" for word in marked[1].split())
+
+
+@pytest.mark.parametrize("make", [intruder, discrimination])
+def test_without_marks_the_texts_are_bare(make: Any, view: SplitView) -> None:
+    found = asked(make(FakeLanguageModel(), marked=False), view)
+    assert found.variables["marks"] is None
+    assert not any("<<" in text for question in found.questions for text in question.texts)
+
+
+def test_no_beginning_takes_the_neighbours_marks(view: SplitView) -> None:
+    """A beginning has its sequence's number; a neighbour's marks in the whole could be the unit's own tokens."""
+    config = DiscriminationConfig(negatives="beginnings")
+    for question in asked(DiscriminationScorer(config, FakeLanguageModel(), BEGINNINGS), view).questions:
+        for place, text in enumerate(question.texts):
+            assert bool(re.search("cat|kitten", text)) is (place == question.answer)
+            assert "<<" in text
+
+
 def test_a_choice_of_five_has_its_chance_at_a_half(view: SplitView) -> None:
     """Always the second of five: right in a fifth, so a balanced accuracy of (1/5 + (1 - (4/5) / 4)) / 2."""
     found = score(intruder(FakeLanguageModel(prefers=1)), view)

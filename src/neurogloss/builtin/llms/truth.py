@@ -25,6 +25,10 @@ class Truth(ABC):
         """Whether it fires at each word, which is level 1 of 10 or above: bool [pos]."""
 
     @abstractmethod
+    def fires_just_at(self, words: Sequence[str], marked: np.ndarray) -> bool:
+        """Whether it fires at the marked words, bool [pos], and at no others."""
+
+    @abstractmethod
     def fires(self, words: Sequence[str]) -> bool:
         """Whether it fires anywhere in the text."""
 
@@ -47,6 +51,9 @@ class Known(Truth):
     def fires_at(self, words: Sequence[str]) -> np.ndarray:
         return np.asarray(self.levels(words, 10) >= 1)
 
+    def fires_just_at(self, words: Sequence[str], marked: np.ndarray) -> bool:
+        return bool(np.array_equal(self.fires_at(words), marked))
+
     def fires(self, words: Sequence[str]) -> bool:
         return bool(self.fires_at(words).any())
 
@@ -66,6 +73,10 @@ class Chance(Truth):
 
     def fires_at(self, words: Sequence[str]) -> np.ndarray:
         return self._drawn("fires_at", words) < 0.5
+
+    def fires_just_at(self, words: Sequence[str], marked: np.ndarray) -> bool:
+        places = " ".join(map(str, np.flatnonzero(marked)))
+        return Random(f"{self._seed} fires_just_at {places} {' '.join(words)}").random() < 0.5
 
     def fires(self, words: Sequence[str]) -> bool:
         return Random(f"{self._seed} fires {' '.join(words)}").random() < 0.5

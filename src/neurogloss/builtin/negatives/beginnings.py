@@ -23,12 +23,18 @@ class BeginningNegatives(Negatives):
         self._least = config.min_tokens
 
     def records(self, view: SplitView, n: int) -> tuple[ActivationRecord, ...]:
-        """Of the top, quantile and importance records, in this order; see `Negatives.records`."""
-        records = view.records
-        every = chain(records.top, *records.quantile.values(), records.importance)
-        different = {record.sequence.id: record for record in every}
-        cut = [beginning(record, view, fires=False) for record in different.values()]
-        return tuple([each for each in cut if each is not None and each.counted.sum() >= self._least][:n])
+        """Of the top, quantile, importance and random records, in this order; see `Negatives.records`."""
+        cut = beginnings(view, fires=False)
+        return tuple([each for each in cut if each.counted.sum() >= self._least][:n])
+
+
+def beginnings(view: SplitView, *, fires: bool) -> list[ActivationRecord]:
+    """The beginnings of all records that fire, each sequence once; see `beginning`."""
+    records = view.records
+    every = chain(records.top, *records.quantile.values(), records.importance, records.random)
+    different = {record.sequence.id: record for record in every}
+    cut = (beginning(record, view, fires=fires) for record in different.values())
+    return [each for each in cut if each is not None]
 
 
 def beginning(record: ActivationRecord, view: SplitView, *, fires: bool) -> ActivationRecord | None:

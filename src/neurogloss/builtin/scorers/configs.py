@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from neurogloss.builtin.scorers.questions.configs import QuestionsConfig
+from neurogloss.builtin.scorers.questions.configs import KINDS_OF_POSITIVES, QuestionsConfig
 from neurogloss.errors import ConfigError
 
 
@@ -171,12 +171,14 @@ class NaturalConfig(QuestionsConfig):
 
     template: ClassVar[str] = "natural"
 
+    positives: list[str] = field(default_factory=lambda: list(KINDS_OF_POSITIVES))
+    """As in `QuestionsConfig`; with `beginnings` also those up to before the first token that fires are rated."""
     n_texts: int = 40
     """Texts that are rated, half of them records on which the unit fires."""
     min_texts: int = 8
     """With fewer rated texts than this there is no score."""
     n_pool: int = 100
-    """Sequences of the split from which the other half is taken."""
+    """Sequences of the split from which the other half is taken, or a quarter where there are beginnings."""
     per_request: int = 5
     """Texts in one request."""
 

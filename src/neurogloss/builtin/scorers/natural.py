@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from neurogloss.builtin.negatives.beginnings import BeginningNegatives
+from neurogloss.builtin.negatives.configs import BeginningNegativesConfig
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.builtin.scorers.configs import NaturalConfig
 from neurogloss.builtin.scorers.questions.asking import Answer, Asker, Form
@@ -33,8 +35,10 @@ HEADLINE = "responsiveness"
 class NaturalScorer(Scorer):
     """Asks a language model in which natural texts occurs what the explanation says, and compares the unit's maxima.
 
-    Half of the texts are records on which the unit fires, the other half spans the maxima of a sample of
-    the split evenly by rank. The language model is not told that there is a unit.
+    Half of the texts are records on which the unit fires, every second of them up to the first token on
+    which it does; a quarter are such beginnings without that token, and a quarter spans the maxima of a
+    sample of the split evenly by rank. Beginnings tell a gloss from one that is true of the same texts
+    elsewhere. The language model is not told that there is a unit.
 
     Measures are `responsiveness` (2 AUC - 1, the Gini coefficient, of the maxima of texts where it occurs
     against the others), the same as `auc`, `purity` (average precision when texts are ranked by their
@@ -43,7 +47,7 @@ class NaturalScorer(Scorer):
     the responsiveness is 0, and flagged.
 
     Source: Puri et al. 2025, "FADE: Why Bad Descriptions Happen to Good Features", which rates in three
-    steps, leaves out the middle one, and takes the coefficient without its sign.
+    steps, leaves out the middle one, rates no beginnings, and takes the coefficient without its sign.
     """
 
     accepts = (ProseExplanation,)
@@ -84,10 +88,16 @@ class NaturalScorer(Scorer):
         config = self._config
         firing = positives(view, config.positives)[: config.n_texts // 2]
         taken = {each.record.sequence.id for each in firing}
+        cut = BeginningNegatives(BeginningNegativesConfig()).records(view, config.n_texts + len(firing))
+        before = [record for record in cut if record.sequence.id not in taken and "beginnings" in config.positives]
+        before = before[: (config.n_texts - len(firing)) // 2]
+        taken |= {record.sequence.id for record in before}
         sample = [r for r in view.on(view.pool(config.n_pool)) if r.counted.any() and r.sequence.id not in taken]
         sample.sort(key=lambda record: record.maximum)
-        places = np.unique(np.linspace(0, len(sample) - 1, config.n_texts - len(firing)).round().astype(int))
-        chosen = [*firing, *(Chosen(sample[i], "sample") for i in places if sample)]
+        n_sampled = config.n_texts - len(firing) - len(before)
+        places = np.unique(np.linspace(0, len(sample) - 1, n_sampled).round().astype(int))
+        others = [(before, "before"), ([sample[i] for i in places if sample], "sample")]
+        chosen = [*firing, *(Chosen(record, group) for records, group in others for record in records)]
         return [chosen[i] for i in generator(view, config.seed).permutation(len(chosen))]
 
     def _score(self, chosen: Sequence[Chosen], answers: Sequence[Answer | Failure]) -> Score | Failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -179,8 +180,8 @@ def _language(language: str) -> Rule:
 
 
 @kind
-def _noise(scale: float, seed: int = 0) -> Rule:
-    """Normal with this standard deviation, drawn by a hash of all the words up to here."""
+def _noise(scale: float, seed: int = 0, most: float = math.inf) -> Rule:
+    """Normal with this standard deviation, cut off at `most` either way, drawn by a hash of the words up to here."""
     normal = NormalDist(0, scale)
 
     def activations(words: Sequence[str]) -> np.ndarray:
@@ -190,7 +191,7 @@ def _noise(scale: float, seed: int = 0) -> Rule:
             digest.update(f" {word}".encode())
             drawn = int.from_bytes(digest.digest()[:6], "big")
             values[i] = normal.inv_cdf((drawn + 0.5) / 2**48)
-        return values
+        return np.clip(values, -most, most)
 
     return activations
 

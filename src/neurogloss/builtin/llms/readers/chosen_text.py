@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurogloss.builtin.llms.readers.marked_tokens import words_and_marks
 from neurogloss.builtin.llms.readers.reader import Answer, certain
 from neurogloss.builtin.llms.readers.texts import asked_texts, words_of
 from neurogloss.builtin.llms.truth import Truth
@@ -21,14 +22,19 @@ def intruder(request: Request) -> Answer | None:
 
 
 def _chosen(request: Request, label: str, *, fires: bool) -> Answer | None:
-    """The number of the first text that does as wanted; of the last, if none does."""
+    """The number of the first text that does as wanted; of the last, if none does.
+
+    Where all texts hold marks, what counts is whether the unit fires at the marked tokens and at no others.
+    """
     found = asked_texts(request, label)
     if found is None or len(found[0].pieces) != 2 or len(found[1]) != len(found[0].choices):
         return None
-    asked, words = found[0], [words_of(text) for text in found[1]]
+    asked, texts = found
+    words, parts = [words_of(text) for text in texts], words_and_marks(texts)
 
     def answer(truth: Truth) -> np.ndarray:
-        place = next((i for i, each in enumerate(words) if truth.fires(each) is fires), len(words) - 1)
+        right = [truth.fires(each) for each in words] if parts is None else [truth.fires_just_at(*p) for p in parts]
+        place = right.index(fires) if fires in right else len(texts) - 1
         return certain(np.array([asked.choices.index(str(place + 1))]), len(asked.choices))
 
     return answer

@@ -6,7 +6,6 @@ import numpy as np
 
 from neurogloss.builtin.llms.readers.reader import Answer
 from neurogloss.builtin.llms.readers.texts import asked_texts, unescaped, yes_or_no
-from neurogloss.builtin.llms.truth import Truth
 from neurogloss.builtin.scorers.questions.marking import MARKS
 from neurogloss.builtin.subjects.synthetic import tokens_of
 from neurogloss.records.requests import Request
@@ -18,15 +17,16 @@ def marked_tokens(request: Request) -> Answer | None:
     if found is None or set(found[0].choices) != {"Yes", "No"} or len(found[1]) != len(found[0].pieces) - 1:
         return None
     asked, texts = found
-    marks = next((pair for pair in MARKS if all(pair[0] in text and pair[1] in text for text in texts)), None)
-    if marks is None:
+    parts = words_and_marks(texts)
+    if parts is None:
         return None
-    parts = [_taken_apart(unescaped(text), marks) for text in texts]
-    return lambda truth: yes_or_no(asked, [_are_right(truth, *part) for part in parts])
+    return lambda truth: yes_or_no(asked, [truth.fires_just_at(*part) for part in parts])
 
 
-def _are_right(truth: Truth, words: list[str], marked: np.ndarray) -> bool:
-    return bool(np.array_equal(truth.fires_at(words), marked))
+def words_and_marks(texts: list[str]) -> list[tuple[list[str], np.ndarray]] | None:
+    """The words [pos] of each shown text and which are marked, bool [pos]; `None` unless all hold the same marks."""
+    marks = next((pair for pair in MARKS if all(pair[0] in text and pair[1] in text for text in texts)), None)
+    return None if marks is None else [_taken_apart(unescaped(text), marks) for text in texts]
 
 
 def _taken_apart(text: str, marks: tuple[str, str]) -> tuple[list[str], np.ndarray]:

@@ -45,7 +45,7 @@ class QuestionsConfig:
     """Tokens around the peak that are shown; null shows whole sequences, and so all that the unit saw."""
     positives: list[str] = field(default_factory=lambda: list(WHOLE_RECORDS))
     """Kinds of records to take texts that fire from, in turn: `top`, `quantile` (every bin), `importance`,
-    `beginnings` (of all of these, up to the first token that fires)."""
+    `beginnings` (of all of these and of random records, up to the first token that fires; every second turn)."""
     minimum_mass: float = 1e-4
     """A question whose answers hold less probability than this together counts as unparsable."""
     n_bootstrap: int = 1000
@@ -134,6 +134,8 @@ class WhichConfig(QuestionsConfig):
     """With fewer questions than this there is no score."""
     n_texts: int = 5
     """Texts in a question, at most 9."""
+    marked: bool = True
+    """Mark tokens in every text: those on which the unit fires, and as many others where it does not fire."""
 
     def check(self) -> None:
         """As `QuestionsConfig.check`."""

@@ -38,16 +38,25 @@ def fuzzing_examples() -> tuple[Example, ...]:
     )
 
 
-def intruder_examples() -> tuple[Example, ...]:
+def intruder_examples(*, marked: bool) -> tuple[Example, ...]:
     """Two texts of each unit and one of another's, whose place is the answer."""
-    return tuple(_which(i, [_text(own) for own in EXAMPLES[i].records], _text(_others(i)[0])) for i in range(_UNITS))
-
-
-def discrimination_examples() -> tuple[Example, ...]:
-    """A text of each unit, whose place is the answer, and two of others."""
     return tuple(
-        _which(i, [_text(other) for other in _others(i)], _text(EXAMPLES[i].records[0])) for i in range(_UNITS)
+        _which(
+            i,
+            [_marked(own, True) if marked else _text(own) for own in EXAMPLES[i].records],
+            _marked(_others(i)[0], False) if marked else _text(_others(i)[0]),
+        )
+        for i in range(_UNITS)
     )
+
+
+def discrimination_examples(*, marked: bool) -> tuple[Example, ...]:
+    """A text of each unit, whose place is the answer, and two of others, in which marks are where those fire."""
+
+    def text(record: ExampleRecord) -> str:
+        return _marked(record, True) if marked else _text(record)
+
+    return tuple(_which(i, [text(other) for other in _others(i)], text(EXAMPLES[i].records[0])) for i in range(_UNITS))
 
 
 def _others(unit: int) -> list[ExampleRecord]:

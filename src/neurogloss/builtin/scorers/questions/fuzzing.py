@@ -10,9 +10,17 @@ from neurogloss.builtin.scorers.questions.asking import Form
 from neurogloss.builtin.scorers.questions.base import QuestionScorer
 from neurogloss.builtin.scorers.questions.configs import FuzzingConfig
 from neurogloss.builtin.scorers.questions.examples import fuzzing_examples
-from neurogloss.builtin.scorers.questions.marking import firing_pieces, free_pieces, marked, marks_for, moved
+from neurogloss.builtin.scorers.questions.marking import (
+    Marked,
+    firing_pieces,
+    free_pieces,
+    marked,
+    marked_where_it_fires,
+    marks_for,
+    moved,
+)
 from neurogloss.builtin.scorers.questions.question import Questionnaire
-from neurogloss.builtin.scorers.questions.selecting import Chosen, check_split, generator, positives, shown_part
+from neurogloss.builtin.scorers.questions.selecting import Chosen, check_split, generator, positives
 from neurogloss.builtin.scorers.questions.yes_no import proportioned, questionnaire
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.records.activations import ActivationRecord
@@ -20,8 +28,6 @@ from neurogloss.records.failures import Failure
 from neurogloss.records.unit_records import SplitView
 
 GROUP = "negatives.other_tokens"
-Marked = tuple[Chosen, np.ndarray]
-"""What is shown of a record, and the places of the pieces that are marked in it."""
 
 
 class FuzzingScorer(QuestionScorer):
@@ -48,7 +54,7 @@ class FuzzingScorer(QuestionScorer):
         threshold = view.firing_value
         firing = positives(view, config.positives)
         check_split(view, firing)
-        yes = list(self._real(firing, threshold))
+        yes = [marked_where_it_fires(each, threshold, config.window) for each in firing]
         # Other texts than those with the right marks, as far as there are others.
         later = (*firing[config.n_positives :], *firing[: config.n_positives])
         no = list(self._elsewhere(later, [places for _, places in yes], threshold, rng))
@@ -61,11 +67,6 @@ class FuzzingScorer(QuestionScorer):
             (each, marked(each.record, places, marks), answer) for found, answer in picked for each, places in found
         ]
         return questionnaire(asked, config, rng, {"marks": marks})
-
-    def _real(self, firing: Sequence[Chosen], threshold: float) -> Iterator[Marked]:
-        for each in firing:
-            part = shown_part(each.record, self._config.window)
-            yield Chosen(part, each.group), np.flatnonzero(firing_pieces(part, threshold))
 
     def _elsewhere(
         self, firing: Sequence[Chosen], patterns: Sequence[np.ndarray], threshold: float, rng: np.random.Generator

@@ -7,9 +7,23 @@ from collections.abc import Iterable
 import numpy as np
 
 from neurogloss.builtin.prompts.rendering import shown
+from neurogloss.builtin.scorers.questions.selecting import Chosen, shown_part
 from neurogloss.records.activations import ActivationRecord
 
 MARKS = (("<<", ">>"), ("[[", "]]"), ("{{", "}}"), ("⟦", "⟧"))
+Marked = tuple[Chosen, np.ndarray]
+"""What is shown of a record, and the places of the pieces that are marked in it: int64 [mark]."""
+
+
+def unmarked(chosen: Chosen, window: int | None) -> Marked:
+    """What is shown of a record, without marks."""
+    return Chosen(shown_part(chosen.record, window), chosen.group), np.array([], dtype=np.int64)
+
+
+def marked_where_it_fires(chosen: Chosen, threshold: float, window: int | None) -> Marked:
+    """What is shown of a record, with marks on the pieces that reach the threshold."""
+    part = shown_part(chosen.record, window)
+    return Chosen(part, chosen.group), np.flatnonzero(firing_pieces(part, threshold))
 
 
 def marks_for(texts: Iterable[str]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurogloss.builtin.negatives.beginnings import beginning
+from neurogloss.builtin.negatives.beginnings import beginnings
 from neurogloss.interfaces.negatives import Negatives
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.failures import Failure, Reason
@@ -29,20 +29,24 @@ class Chosen:
 
 
 def positives(view: SplitView, kinds: Sequence[str]) -> tuple[Chosen, ...]:
-    """The records of these kinds that fire, one of each group in turn, each sequence once."""
+    """The records of these kinds that fire, one of each group in turn, each sequence once.
+
+    Beginnings have every second turn: they alone tell where in a text a unit fires.
+    """
     records = view.records
     groups: dict[str, Sequence[ActivationRecord]] = {}
     for kind in kinds:
         if kind == "quantile":
             groups |= {f"quantile.{name}": found for name, found in records.quantile.items()}
         elif kind == "beginnings":
-            every = chain(records.top, *records.quantile.values(), records.importance)
-            cut = (beginning(record, view, fires=True) for record in every)
-            groups[kind] = [record for record in cut if record is not None]
+            groups[kind] = beginnings(view, fires=True)
         else:
             groups[kind] = getattr(records, kind)
-    firing = {group: [record for record in found if view.fires(record)] for group, found in groups.items()}
-    return _in_turn(firing)
+    queues = {
+        group: [Chosen(record, group) for record in found if view.fires(record)] for group, found in groups.items()
+    }
+    cut = queues.pop("beginnings", [])
+    return _in_turn([each for queue in queues.values() or [[]] for each in (queue, cut)])
 
 
 def negatives(view: SplitView, named: Named, n: int) -> tuple[Chosen, ...]:
@@ -55,7 +59,7 @@ def negatives(view: SplitView, named: Named, n: int) -> tuple[Chosen, ...]:
     for group, found in groups.items():
         if any(view.fires(record) for record in found):
             raise ValueError(f"{group} holds a record on which {view.unit} fires")
-    return _in_turn(groups)[:n]
+    return _in_turn([[Chosen(record, group) for record in found] for group, found in groups.items()])[:n]
 
 
 def by_name(configured: Any, built: Negatives | Sequence[Negatives]) -> Named:
@@ -95,9 +99,8 @@ def check_split(view: SplitView, chosen: Iterable[Chosen]) -> None:
     view.check(each.record.sequence for each in chosen)
 
 
-def _in_turn(groups: Mapping[str, Sequence[ActivationRecord]]) -> tuple[Chosen, ...]:
-    """One of each group after the other; a sequence stands for the first group in which its turn comes."""
-    queues = [[Chosen(record, group) for record in found] for group, found in groups.items()]
+def _in_turn(queues: Sequence[list[Chosen]]) -> tuple[Chosen, ...]:
+    """One of each queue after the other, which are emptied; a sequence counts where its turn first comes."""
     taken: dict[int, Chosen] = {}
     while any(queues):
         for queue in queues:
