@@ -36,6 +36,8 @@ class Evidence:
     """float64 [row]: how many tokens the row stands for."""
     n_seen: int
     """The rows that are single tokens, with what stood before them; they come first."""
+    n_random: int | None = None
+    """Those of them, the very first, that are of random records: of the others the unit chose some. `None` is all."""
 
     @cached_property
     def seen(self) -> slice:
@@ -66,9 +68,11 @@ def evidence_of(view: SplitView, context: int) -> Evidence:
         for group in (kept.random, kept.top, *kept.quantile.values(), kept.importance)
         for record in group
     }
+    random = {record.sequence.id for record in kept.random}
     rows = [_no_rows(context), *(_rows(record, context, numbers) for record in records.values())]
     token, before, values, ids = (np.concatenate(column) for column in zip(*rows, strict=True))
     n_seen = len(token)
+    n_random = sum(int(record.counted.sum()) for record in records.values() if record.sequence.id in random)
     counts = np.ones(n_seen)
     if vocabulary and means is not None:
         size = len(vocabulary)
@@ -81,7 +85,7 @@ def evidence_of(view: SplitView, context: int) -> Evidence:
         before = np.concatenate([before, np.full((len(rest), context), UNKNOWN)])
         values = np.concatenate([values, sums[rest] / left[rest]])
         counts = np.concatenate([counts, left[rest]])
-    return Evidence(tuple(numbers), token, before, values, counts, n_seen)
+    return Evidence(tuple(numbers), token, before, values, counts, n_seen, n_random)
 
 
 def _rows(record: ActivationRecord, context: int, numbers: dict[str, int]) -> tuple[np.ndarray, ...]:

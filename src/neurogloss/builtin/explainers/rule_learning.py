@@ -49,6 +49,8 @@ class RuleLearner:
         self._tests = token_tests(evidence.texts, max_tokens)
         self._size = len(evidence.texts) + 1
         # What stands before, as an index whose last entry is the start; unknown is never looked at.
+        # Where values vary among equal tokens, records that the unit chose would show chance as a cause.
+        self._surrounded = evidence.seen
         self._before = np.where(evidence.before == START, self._size - 1, evidence.before)
 
     def learn(self) -> tuple[float, tuple[Rule, ...]]:
@@ -63,6 +65,7 @@ class RuleLearner:
             noise = evidence.noise(residuals)
             counts = self._weights(chosen, effects, noise)
             price = self._penalty * max(noise, least)
+            self._surrounded = slice(0, evidence.n_random if noise > least else evidence.n_seen)
             best = max(self._candidates(chosen, residuals, counts, price), key=lambda c: c.gain, default=None)
             if best is None or best.gain <= 0:
                 break
@@ -94,7 +97,7 @@ class RuleLearner:
         self, one: _Candidate, place: int, residuals: np.ndarray, counts: np.ndarray, price: float, narrow: int
     ) -> Iterator[_Candidate]:
         """The best rule that asks what `one` asks and something of one token more: itself (-1), or one before."""
-        rows = slice(None) if place < 0 and not one.rule.before else self._evidence.seen
+        rows = slice(None) if place < 0 and not one.rule.before else self._surrounded
         inside = one.holds[rows] * counts[rows]
         which = self._evidence.token[rows] if place < 0 else self._before[rows, place]
         if place >= 0 or one.rule.before:
@@ -106,8 +109,8 @@ class RuleLearner:
 
     def _pair(self, residuals: np.ndarray, counts: np.ndarray, price: float) -> Iterator[_Candidate]:
         """The best rule on one token after one other."""
-        seen = self._evidence.seen
-        if not self._before.shape[1] or not self._evidence.n_seen:
+        seen = self._surrounded
+        if not self._before.shape[1] or not len(self._before[seen]):
             return
         pairs = self._evidence.token[seen] * self._size + self._before[seen, 0]
         distinct, place, n = np.unique(pairs, return_inverse=True, return_counts=True)
