@@ -69,8 +69,7 @@ def _leaderboard(run: SampleRun, root: Path) -> str:
     manifest = replace(run.manifest, config={**run.manifest.config, "floor": {arm: {} for arm in arms}})
     store.begin_run(manifest)
     store.add_explanations(manifest.run_id, run.explanations)
-    for row in run.scores:
-        store.add_score(manifest.run_id, row)
+    store.add_scores(manifest.run_id, run.scores)
     board = leaderboard_of(store, lambda *_: run.records.__getitem__, entries_of([manifest]), notes=run.notes)
     store.close()
     return render_leaderboard(board)

@@ -11,6 +11,7 @@ import torch
 
 from neurogloss.errors import PermanentError
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE
+from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import ChoiceRequest, GenerateReply, GenerateRequest
 from neurogloss_transformers.configs import LocalModelConfig
@@ -147,7 +148,7 @@ def test_building_loads_nothing(prompt_folder: Callable[..., str], monkeypatch: 
         monkeypatch.setattr(f"neurogloss_transformers.local.{loader}", None)
     asked = config(prompt_folder("llama"), dtype="bfloat16")
     model = LocalModel(asked)
-    assert model.capabilities == {GENERATE, CHOICE_LOGPROBS}
+    assert model.capabilities == {GENERATE, CHOICE_LOGPROBS, TEXT_LOGPROBS}
     assert model.identity() == {"provider": "local", **model_identity(asked), "dtype": "bfloat16"}
 
 

@@ -31,6 +31,7 @@ PRESETS = sorted(
 
 
 def composed(preset: str, *overrides: str) -> Any:
+    ConfigStore.instance().repo.pop("subject", None)  # what other tests of this process have put there
     ConfigStore.instance().store(group="subject", name="transformers", node=TransformersSubjectConfig)
     with hydra.initialize_config_module("neurogloss_transformers.conf", version_base="1.3"):
         return OmegaConf.to_object(hydra.compose(overrides=[f"+subject={preset}", *overrides]).subject)
