@@ -44,7 +44,7 @@ SCORERS: dict[str, tuple[Callable[[LanguageModel], Scorer], float]] = {
         lambda llm: GenerateThenActivateScorer(GenerateThenActivateConfig(n_texts=20, **HOW), llm),
         0.5,
     ),
-    "natural": (lambda llm: NaturalScorer(NaturalConfig(**HOW), llm), 0.0),
+    "natural": (lambda llm: NaturalScorer(NaturalConfig(**HOW), llm), 0.5),
 }
 """How each is made, and its floor."""
 

@@ -46,6 +46,7 @@ async def test_measures_by_hand() -> None:
     assert isinstance(score, Score)
     values = {name: measure.value for name, measure in score.measures.items()}
     assert values["auc"] == pytest.approx((12 + 3 / 2) / 16)
+    assert score.value == values["balanced_accuracy"] == (4 / 4 + 3 / 4) / 2
     assert values["mean.firing"] == 3.5
     assert values["mean.silent"] == 1
     # The twelve sequences of the split: three with a cat, three with a dog, one emoji without either; see records.

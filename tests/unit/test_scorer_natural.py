@@ -62,15 +62,16 @@ async def test_a_gloss_that_is_right_everywhere() -> None:
     assert isinstance(score, Score)
     fires = _maxima() > 0
     assert score.value == 1
+    assert score.measures["responsiveness"].value == 1
     assert score.measures["purity"].value == pytest.approx(1)
     assert score.measures["purity.constant"].value == pytest.approx(fires.mean())
     assert score.measures["mean.present"].value == pytest.approx(_maxima()[fires].mean())
     assert score.measures["mean.absent"].value == 0
     assert (score.n_asked, score.n_answered) == (12, 12)
-    assert score.floors["constant"] == 0
+    assert score.floors["constant"] == 0.5
 
 
-async def test_a_gloss_that_is_too_narrow_loses_purity_and_responsiveness() -> None:
+async def test_a_gloss_that_is_too_narrow_loses_everywhere() -> None:
     """The dogs, at 2, are called absent: below the cats, at 4, and above all that is silent."""
     score = await _outcome("dog", Finds(), _config())
     assert isinstance(score, Score)
@@ -78,7 +79,8 @@ async def test_a_gloss_that_is_too_narrow_loses_purity_and_responsiveness() -> N
     dogs = maxima == 2
     above = np.mean([(other < 2) + (other == 2) / 2 for other in maxima[~dogs]])
     assert score.measures["auc"].value == pytest.approx(above)
-    assert score.value == pytest.approx(2 * above - 1)
+    assert score.measures["responsiveness"].value == pytest.approx(2 * above - 1)
+    assert score.value == pytest.approx((1 + np.mean(maxima[~dogs] < 0.4)) / 2)  # a tenth of the split's 4
     n_higher = int((maxima > 2).sum())
     assert score.measures["purity"].value == pytest.approx(dogs.sum() / (dogs.sum() + n_higher))
 
@@ -87,7 +89,8 @@ async def test_a_gloss_that_is_too_narrow_loses_purity_and_responsiveness() -> N
 async def test_constant_answers_are_worth_nothing_and_flagged(gloss: str) -> None:
     score = await _outcome(gloss, Finds(), _config())
     assert isinstance(score, Score)
-    assert score.value == 0
+    assert score.value == 0.5
+    assert score.measures["responsiveness"].value == 0
     assert "constant answers" in score.flags
 
 

@@ -22,7 +22,7 @@ from neurogloss.records.requests import GenerateRequest
 from neurogloss.records.scores import Measure, Score
 from neurogloss.records.unit_records import SplitView
 
-NATURAL = "natural"
+HEADLINE = "balanced_accuracy"
 _TOKENS_PER_TEXT, _TOKENS_AROUND = 64, 32
 _RARE = (0.9, 0.99)
 _BLIND = (MISSING_LABELS,)
@@ -32,9 +32,10 @@ _BLIND = (MISSING_LABELS,)
 class GenerateThenActivateScorer(Scorer):
     """Has the language model write texts that should fire the unit and texts that should not, and runs the subject.
 
-    The number of a text is its maximum. Measures are `auc` (written to fire against written not to) and
-    `auc.natural` (written to fire against sequences of the split), `above.0.9` and `above.0.99` (the
-    share of texts written to fire whose maximum lies above this quantile of the natural maxima) with
+    The number of a text is its maximum. Measures are `balanced_accuracy` (the mean of the share of the texts
+    written to fire that do, and of those written not to that do not), `auc` (written to fire against
+    written not to) and `auc.natural` (written to fire against sequences of the split), `above.0.9` and
+    `above.0.99` (the share of texts written to fire whose maximum lies above this quantile of the natural maxima) with
     `above.0.9.silent` and `above.0.99.silent`, `difference` (the mean of those written to fire less
     that of the natural ones, in standard deviations of the natural ones) and the means `mean.firing`,
     `mean.silent` and `mean.natural`.
@@ -70,7 +71,7 @@ class GenerateThenActivateScorer(Scorer):
         if min(map(len, run.values())) < self._config.min_each:
             self._llm.reject(request)
             return Verdict(Failure(Reason.UNPARSABLE, "the subject reads no token in the texts that were written"))
-        return Verdict(self._score(run[FIRING], run[SILENT], natural))
+        return Verdict(self._score(run[FIRING], run[SILENT], natural, view.firing_value))
 
     def conversation(self, explanation: str) -> Conversation:
         """The prompt for an explanation."""
@@ -105,7 +106,11 @@ class GenerateThenActivateScorer(Scorer):
         return texts
 
     def _score(
-        self, firing: list[ActivationRecord], silent: list[ActivationRecord], natural: list[ActivationRecord]
+        self,
+        firing: list[ActivationRecord],
+        silent: list[ActivationRecord],
+        natural: list[ActivationRecord],
+        fires_from: float,
     ) -> Score:
         config = self._config
         written, against_natural = _ranking(firing, silent), _ranking(firing, natural)
@@ -115,8 +120,9 @@ class GenerateThenActivateScorer(Scorer):
             flags.append(f"{n_asked - n_answered} of {n_asked} texts missing")
         return Score(
             scorer="generate_then_activate",
-            headline=AUC.name,
+            headline=HEADLINE,
             measures={
+                HEADLINE: written.firing(fires_from).measure(AUC.weighted, config, _BLIND),
                 "auc": written.measure(AUC.weighted, config, _BLIND),
                 "auc.natural": against_natural.measure(AUC.weighted, config, _BLIND),
                 **self._shares(written, np.array([record.maximum for record in natural])),
@@ -125,7 +131,7 @@ class GenerateThenActivateScorer(Scorer):
                 "mean.silent": written.measure(mean_of(False), config),
                 "mean.natural": against_natural.measure(mean_of(False), config),
             },
-            floors=written.floors(AUC.weighted, config),
+            floors=written.firing(fires_from).floors(AUC.weighted, config),
             ceiling=1.0,
             n_asked=n_asked,
             n_answered=n_answered,

@@ -29,7 +29,7 @@ from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.scores import Measure, Score
 from neurogloss.records.unit_records import SplitView
 
-HEADLINE = "responsiveness"
+HEADLINE = "balanced_accuracy"
 
 
 class NaturalScorer(Scorer):
@@ -40,11 +40,12 @@ class NaturalScorer(Scorer):
     sample of the split evenly by rank. Beginnings tell a gloss from one that is true of the same texts
     elsewhere. The language model is not told that there is a unit.
 
-    Measures are `responsiveness` (2 AUC - 1, the Gini coefficient, of the maxima of texts where it occurs
-    against the others), the same as `auc`, `purity` (average precision when texts are ranked by their
-    maxima) with `purity.constant` (what a constant unit would get: the share of texts where it occurs),
-    and the means `mean.present` and `mean.absent`. Where the language model answers the same of every text
-    the responsiveness is 0, and flagged.
+    Measures are `balanced_accuracy` (the mean of the share of texts where it occurs on which the unit fires,
+    and of the others on which it does not), `responsiveness` (2 AUC - 1, the Gini coefficient, of the maxima
+    of texts where it occurs against the others), the same as `auc`, `purity` (average precision when texts are
+    ranked by their maxima) with `purity.constant` (what a constant unit would get: the share of texts where it
+    occurs), and the means `mean.present` and `mean.absent`. Where the language model answers the same of every text
+    these are 0.5 and 0, and flagged. Only the first notices both glosses that are too wide and too narrow.
 
     Source: Puri et al. 2025, "FADE: Why Bad Descriptions Happen to Good Features", which rates in three
     steps, leaves out the middle one, rates no beginnings, and takes the coefficient without its sign.
@@ -81,7 +82,7 @@ class NaturalScorer(Scorer):
             for each in chosen
         ]
         answers = await self._asker.ask(explanation.text, Questionnaire(tuple(questions)), detection_examples())
-        return Verdict(self._score(chosen, answers))
+        return Verdict(self._score(chosen, answers, view.firing_value))
 
     def _chosen(self, view: SplitView) -> list[Chosen]:
         """The texts, in an order that depends on the unit and the seed alone."""
@@ -100,7 +101,9 @@ class NaturalScorer(Scorer):
         chosen = [*firing, *(Chosen(record, group) for records, group in others for record in records)]
         return [chosen[i] for i in generator(view, config.seed).permutation(len(chosen))]
 
-    def _score(self, chosen: Sequence[Chosen], answers: Sequence[Answer | Failure]) -> Score | Failure:
+    def _score(
+        self, chosen: Sequence[Chosen], answers: Sequence[Answer | Failure], fires_from: float
+    ) -> Score | Failure:
         config = self._config
         rated = [(each, answer) for each, answer in zip(chosen, answers, strict=True) if isinstance(answer, Answer)]
         missing = [answer for answer in answers if isinstance(answer, Failure)]
@@ -112,6 +115,7 @@ class NaturalScorer(Scorer):
             groups=np.array([each.group for each, _ in rated]),
             documents=np.array([each.record.sequence.document_id for each, _ in rated]),
         )
+        firing = ranking.firing(fires_from)
         n_unparsable = sum(each.reason is Reason.UNPARSABLE for each in missing)
         constant = ranking.truth.all() or not ranking.truth.any()
         flags = ["constant answers"] if constant else []
@@ -123,14 +127,15 @@ class NaturalScorer(Scorer):
             scorer="natural",
             headline=HEADLINE,
             measures={
-                HEADLINE: Measure(0.0) if constant else ranking.measure(_gini, config),
+                HEADLINE: Measure(0.5) if constant else firing.measure(AUC.weighted, config),
+                "responsiveness": Measure(0.0) if constant else ranking.measure(_gini, config),
                 "auc": ranking.measure(AUC.weighted, config),
                 "purity": ranking.measure(AUPRC.weighted, config),
                 "purity.constant": Measure(float(ranking.truth.mean())),
                 "mean.present": ranking.measure(mean_of(True), config),
                 "mean.absent": ranking.measure(mean_of(False), config),
             },
-            floors=ranking.floors(_gini, config),
+            floors=firing.floors(AUC.weighted, config),
             ceiling=1.0,
             n_asked=len(answers),
             n_answered=len(rated),

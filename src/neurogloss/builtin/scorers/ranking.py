@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,11 @@ class Ranking:
     def constant(self) -> bool:
         """All items have the same number."""
         return bool(np.ptp(self.scores) == 0)
+
+    def firing(self, least: float) -> Ranking:
+        """The same items with 1 where the number is at least `least`, and 0 elsewhere; the AUC of these is the mean
+        of the share of the true items that fire and of the false ones that do not."""
+        return replace(self, scores=(self.scores >= least).astype(np.float64))
 
     def taking(self, group: str) -> Ranking:
         """The items of a group, with all that are true where they are false, or the other way round."""
