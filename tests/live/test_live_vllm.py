@@ -56,4 +56,5 @@ def test_the_plugin_in_process(
     with capsys.disabled():
         print("", *told, sep="\n")
     assert sum("levels apart" in line for line in told) == 2
-    assert not any(line.startswith("SKIPPED") for line in told), told
+    # A suite skips what it asks of abilities that the plugin does not have.
+    assert not [line for line in told if line.startswith("SKIPPED") and "neurogloss/testing/" not in line]
