@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from neurogloss import app
 from neurogloss.config.benchmark import Grid, PlannedRun
 from neurogloss.config.choices import Choice
-from neurogloss.errors import BudgetError, NeuroglossError
+from neurogloss.config.conversion import nearest
+from neurogloss.errors import BudgetError, NeuroglossError, UsageError
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.leaderboard.entries import Entry, Records, Row, model_name, records_in
 from neurogloss.leaderboard.leaderboard import Leaderboard, leaderboard_of
@@ -56,9 +57,11 @@ def benchmark(grid: Grid, progress: Progress, *, against: str = "") -> Benchmark
         against: The explainer that the others are tested against; the best row if empty.
 
     Raises:
+        UsageError: `against` is none of the grid's explainers; nothing was run.
         BudgetError: The budget is reached; what is committed is kept.
         NeuroglossError: No run ended; the error of the first.
     """
+    _check_reference(against, (run.explainer for run in grid.runs))
     done = asyncio.run(_runs(grid, progress))
     ended = [run for run in done if run.error is None]
     if not ended:
@@ -87,13 +90,23 @@ def leaderboard(store: Choice, runs: Sequence[str], *, against: str = "") -> Lea
 
     Raises:
         StoreError: There is no such run, or its collection was deleted.
+        UsageError: `against` is no explainer of these runs.
     """
     results: ResultStore = _built(store)
     try:
         manifests = {manifest.run_id: manifest for manifest in map(results.run, runs)}
-        return leaderboard_of(results, _records(store), entries_of(list(manifests.values())), against=against)
+        entries = entries_of(list(manifests.values()))
+        _check_reference(against, (entry.row.explainer for entry in entries))
+        return leaderboard_of(results, _records(store), entries, against=against)
     finally:
         results.close()
+
+
+def _check_reference(against: str, explainers: Iterable[str]) -> None:
+    names = list(dict.fromkeys(explainers))
+    if against and against not in names:
+        known = f"The explainers are {', '.join(names)}."
+        raise UsageError(f"No row is called {against!r}.", known=known, remedy=nearest(against, names))
 
 
 async def _runs(grid: Grid, progress: Progress) -> list[DoneRun]:

@@ -157,3 +157,18 @@ def test_a_plan_lists_the_runs_and_does_none(start: Start, tmp_path: Path) -> No
 def test_a_leaderboard_needs_runs(start: Start) -> None:
     assert start("leaderboard") == (2, start("leaderboard")[1])
     assert "No run was named" in start("leaderboard", "store.root=x")[1]
+
+
+def test_a_reference_that_is_no_row_is_told_before_anything_runs(start: Start, tmp_path: Path) -> None:
+    code, told = start("benchmark", "benchmark=small", *RUN, "--against", "prosa")
+    assert code == 2
+    assert "No row is called 'prosa'" in told
+    assert "Did you mean prose?" in told
+    assert not (tmp_path / "neurogloss-store").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    code, told = start("benchmark", "benchmark=small", *RUN, "--output", "file/here")
+    assert code == 2
+    assert "The leaderboard cannot be written to file/here." in told

@@ -112,3 +112,10 @@ def test_an_entry_may_be_called_after_tokens_and_may_hold_no_key(some_registry: 
     assert axes_of(given, some_registry)[0].explainers == {"token_list": ["explainer.n_records=12,explainer.x1=y2"]}
     with pytest.raises(ConfigError, match=r"llm\.access_token looks like a key"):
         axes_of(["benchmark=axes", "+benchmark.explainers.mine=['llm.access_token=a8f3kd92mf7qpz5x']"], some_registry)
+
+
+def test_an_explainer_that_comes_to_the_run_of_another_is_told(some_registry: Registry) -> None:
+    axes = _axes(explainers={"prose": ["explainer=token_activation"], "again": ["explainer=token_activation"]})
+    grid = grid_of(axes, [], some_registry)
+    assert {run.explainer for run in grid.runs} == {"prose", "table"}
+    assert any(note.endswith("it is the same run as synthetic prose json seed 0") for note in grid.notes), grid.notes

@@ -111,3 +111,9 @@ def test_a_collection_out_of_range_is_refused(values: dict[str, Any], wrong: str
         given(CollectionConfig, values, "collection")
     assert caught.value.wrong.startswith(wrong)
     assert part in caught.value.known
+
+
+@pytest.mark.parametrize("values", [{"colours": "red"}, {"colours": None}, {"inners": None}, {"inners": ["a"]}])
+def test_what_is_no_list_or_no_mapping_is_told_where_one_belongs(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"x\.\w+ has a value of the wrong type"):
+        given(Outer, values, "x")

@@ -232,6 +232,28 @@ def test_parts_are_chosen_by_name_mapping_or_list(some_registry: Registry) -> No
     assert [choice.component.name for choice in explainer.walk()] == ["wrapper", "token_activation", "judge"]
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seed=0", [("token_activation", {"samples": 5})]),
+        ("explainer.of=token_table", [("token_table", {})]),
+        ("explainer.of={component: executable, max_rules: 3}", [("executable", {"max_rules": 3})]),
+        (
+            "explainer.of=[token_table,{component: max_activating, n_records: 3, samples: 2}]",
+            [("token_table", {}), ("max_activating", {"n_records": 3, "samples": 2})],
+        ),
+    ],
+)
+def test_best_of_takes_any_explainer_with_any_of_its_keys(
+    some_registry: Registry, override: str, expected: list[tuple[str, dict[str, int]]]
+) -> None:
+    of = _settings(some_registry, "explainer=best_of", override).explainer.parts["of"]
+    found = of if isinstance(of, tuple) else (of,)
+    assert [choice.component.name for choice in found] == [name for name, _ in expected]
+    for choice, (_, keys) in zip(found, expected, strict=True):
+        assert {key: getattr(choice.config, key) for key in keys} == keys
+
+
 def test_the_parts_of_a_component_bring_their_roles(some_registry: Registry) -> None:
     settings = _settings(some_registry, "explainer=wrapper", "scorer/llm=chat")
     assert settings.llms["scorer"].component.name == "chat"

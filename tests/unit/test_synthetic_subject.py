@@ -217,3 +217,8 @@ def test_units_that_cannot_be_read(tmp_path: Path, content: str | None, known: s
     with pytest.raises(SubjectError) as caught:
         SyntheticSubject(SyntheticConfig(units=str(path)))
     assert known in str(caught.value)
+
+
+def test_a_single_word_in_place_of_a_list_is_not_taken_letter_by_letter() -> None:
+    with pytest.raises(ValueError, match="words is a list, not 'cat'"):
+        compile_rule({"kind": "words", "words": "cat"})

@@ -103,7 +103,10 @@ def grid_of(axes: BenchmarkConfig, overrides: Sequence[str], registry: Registry,
                 error.known = "\n".join(filter(None, (error.known, f"In the run {where}.")))
                 raise
             notes.update(dict.fromkeys(f"{names['explainer']}: {note}" for note in (*left_out, *settings.notes)))
-            runs.setdefault(codec.encode(determining(settings)), _planned(axes, names, fitting, settings))
+            planned = _planned(axes, names, fitting, settings)
+            first = runs.setdefault(codec.encode(determining(settings)), planned)
+            if first.explainer != planned.explainer:
+                notes[f"{planned} is not run again: it is the same run as {first}"] = None
     if not runs:
         raise ConfigError("No combination of the benchmark's entries can be run.", known="\n".join(notes))
     _check_same_records(runs.values())

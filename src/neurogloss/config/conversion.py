@@ -97,6 +97,10 @@ def given(config: type[Any], values: Mapping[str, Any], key: str) -> Any:
 def _given(hint: Any, value: Any, key: str) -> Any:
     if value == MISSING:
         raise ConfigError(f"{key} has no value.", remedy=f"Give it one: {key}=...")
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if (origin is list and not isinstance(value, list | tuple)) or (origin is dict and not isinstance(value, Mapping)):
+        expected = "a list" if origin is list else "a mapping"
+        raise ConfigError(f"{key} has a value of the wrong type: {value!r}.", known=f"Expected: {expected}.")
     if value is None or hint is Any:
         return value
     if isinstance(hint, type) and is_dataclass(hint):
@@ -108,7 +112,6 @@ def _given(hint: Any, value: Any, key: str) -> Any:
                 f"{key} is {value!r}.", known=f"Allowed: {', '.join(members)}.", remedy=nearest(str(value), members)
             )
         return members[value]
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
         return [_given(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(value)]
     if origin is dict:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from neurogloss.errors import UsageError
 from neurogloss.leaderboard.data import as_csv, as_data
 from neurogloss.leaderboard.leaderboard import Leaderboard
 from neurogloss.leaderboard.page import render_leaderboard
@@ -13,16 +14,25 @@ from neurogloss.leaderboard.tables import as_markdown
 
 
 def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
-    """Writes the leaderboard in every form into a folder; equal leaderboards give equal files."""
+    """Writes the leaderboard in every form into a folder; equal leaderboards give equal files.
+
+    Raises:
+        UsageError: The folder cannot be written.
+    """
     made = {
         "leaderboard.html": render_leaderboard(board),
         "leaderboard.md": as_markdown(board),
         "leaderboard.csv": as_csv(board),
         "leaderboard.json": json.dumps(as_data(board), ensure_ascii=False, allow_nan=False, indent=2) + "\n",
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in made.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        known = f"{error}\nAll runs are kept in the store."
+        wrong = f"The leaderboard cannot be written to {folder}."
+        raise UsageError(wrong, known=known, remedy="Name another folder: --output DIR") from error
     return tuple(folder / name for name in made)
 
 

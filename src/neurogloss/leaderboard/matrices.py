@@ -57,6 +57,8 @@ def _agreement(one: Mapping[Any, float], other: Mapping[Any, float]) -> float | 
 def by_layer(block: Block) -> Matrix | None:
     """Mean scores by the unit's layer; `None` where no unit tells two layers apart."""
     layers = sorted({layer for line in block.lines for unit in line.by_unit if (layer := unit.layer) is not None})
+    if not layers:
+        return None
     bins = [chunk for chunk in np.array_split(layers, min(len(layers), _MAX_COLUMNS)) if len(chunk)]
     names = {int(layer): _span(chunk) for chunk in bins for layer in chunk}
     return _stratified(

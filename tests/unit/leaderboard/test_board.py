@@ -50,6 +50,15 @@ def test_the_reference_may_be_named(entry: Make, board: Compare) -> None:
     assert "chosen by these numbers" in as_markdown(board(*entries, against="nobody"))
 
 
+def test_rows_of_which_none_has_a_score_are_a_table_all_the_same(entry: Make, board: Compare) -> None:
+    missing = [Failure(Reason.DEAD, ""), Failure(Reason.UNPARSABLE, "")]
+    made = board(entry("a", {"by": missing}), entry("b", {"by": missing}))
+    block = made.subjects[0].scorers[0].block
+    assert [(line.row.explainer, line.mean) for line in block.lines] == [("a", None), ("b", None)]
+    assert block.reference is None
+    assert "0 of 2" in as_markdown(made)
+
+
 def test_what_has_no_score_is_counted_with_its_reason_and_is_no_zero(
     entry: Make, board: Compare, score: Callable[..., Score]
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -43,21 +43,23 @@ class ExecutableConfig:
         at_least(self, 0, "context", "penalty")
 
 
-def _samples() -> dict[str, Any]:
-    return {"component": "token_activation", "samples": 5}
-
-
 @dataclass
 class BestOfConfig:
     """The best of several explanations, chosen on the split `valid`."""
 
-    of: Any = field(default_factory=_samples)
-    """The explainer; it gives as many candidates as its `samples` say. A list of explainers competes together."""
+    of: Any = None
+    """The explainer; it gives as many candidates as its `samples` say. A list of explainers competes together.
+
+    Null takes `token_activation` with five samples. (As a default, a mapping would be merged with the
+    one that is given, and refuse its keys.)
+    """
     by: Any = "simulation"
     """The scorer that chooses."""
 
     def check(self) -> None:
-        """Raises `ConfigError` where the scorer is a list."""
+        """Puts the default in the place of null; raises `ConfigError` where the scorer is a list."""
+        if self.of is None:
+            self.of = {"component": "token_activation", "samples": 5}
         if isinstance(self.by, list):
             raise ConfigError("by is a list.", remedy="Give one scorer.")
 

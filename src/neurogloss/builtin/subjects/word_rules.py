@@ -10,6 +10,8 @@ from neurogloss.builtin.subjects.rule_kinds import Rule, each, kind
 @kind
 def _words(words: list[str]) -> Rule:
     """1 at any of these words, in upper or lower case."""
+    if isinstance(words, str):  # would be taken letter by letter
+        raise TypeError(f"words is a list, not {words!r}")
     chosen = {word.lower() for word in words}
     return each(lambda word: word.lower() in chosen)
 
