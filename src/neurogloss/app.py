@@ -12,7 +12,7 @@ from typing import Any
 
 from neurogloss.config.choices import Choice
 from neurogloss.config.settings import Settings
-from neurogloss.errors import BudgetError, rewrite
+from neurogloss.errors import BudgetError, UsageError, rewrite
 from neurogloss.interfaces.executor import Work
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.pipeline.collected import CollectedUnits, reopened
@@ -281,7 +281,11 @@ class UnitWork(Work):
 def write_report(
     store: ResultStore, manifest: RunManifest, collected: CollectedUnits, path: Path, notes: tuple[str, ...] = ()
 ) -> Path:
-    """Writes a run's report as one HTML file."""
+    """Writes a run's report as one HTML file.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
     totals = store.totals(manifest.run_id)
     data = ReportData(
         manifest=manifest,
@@ -292,8 +296,16 @@ def write_report(
         dollars=totals.usd,
         notes=notes,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_report(data), encoding="utf-8")
+    rendered = render_report(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(rendered, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"The report cannot be written to {path}.",
+            known=f"{error}\nThe run is kept in the store.",
+            remedy="Name another file.",
+        ) from error
     return path
 
 

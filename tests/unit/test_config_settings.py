@@ -236,8 +236,8 @@ def test_parts_are_chosen_by_name_mapping_or_list(some_registry: Registry) -> No
     ("override", "expected"),
     [
         ("seed=0", [("token_activation", {"samples": 5})]),
-        ("explainer.of=token_table", [("token_table", {})]),
-        ("explainer.of={component: executable, max_rules: 3}", [("executable", {"max_rules": 3})]),
+        ("explainer.of=token_list", [("token_list", {})]),
+        ("explainer.of={component: summary, n_records: 3}", [("summary", {"n_records": 3})]),
         (
             "explainer.of=[token_table,{component: max_activating, n_records: 3, samples: 2}]",
             [("token_table", {}), ("max_activating", {"n_records": 3, "samples": 2})],
@@ -272,3 +272,15 @@ def test_a_wrong_part_is_told_with_its_key(some_registry: Registry, override: st
     with pytest.raises(UsageError) as caught:
         _settings(some_registry, "explainer=wrapper", override)
     assert caught.value.wrong.startswith(told)
+
+
+def test_what_a_held_explainer_writes_must_be_read(some_registry: Registry) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _settings(some_registry, "explainer=best_of", "explainer.of=executable")
+    assert caught.value.wrong == "simulator=logprob does not read what explainer=best_of writes (RulesExplanation)."
+    assert _settings(some_registry, "explainer=best_of", "explainer.of=executable", "simulator=rules")
+
+
+def test_a_folder_that_is_not_there_is_told(some_registry: Registry) -> None:
+    with pytest.raises(ConfigError, match="There is no folder /nowhere"):
+        compose([], some_registry, folders=["/nowhere"])

@@ -28,7 +28,7 @@ from neurogloss.records.simulations import Simulation
 from neurogloss.records.tokens import Split, TokenSequence
 from neurogloss.records.unit_records import SplitView
 from neurogloss.testing.fakes import FakeLanguageModel
-from neurogloss.testing.records import token_table_explanation, unit_record
+from neurogloss.testing.records import prose_explanation, token_table_explanation, unit_record
 
 
 class Says(Explainer):
@@ -238,3 +238,10 @@ def test_a_written_gloss_can_be_revised() -> None:
     outcome = revised(Replies("This unit responds to cat dog"), WrittenExplainer(WrittenConfig(text="cat")), n_rounds=1)
     assert isinstance(outcome, ProseExplanation)
     assert outcome.text == "cat dog"
+
+
+def test_what_does_not_simulate_shows_no_errors() -> None:
+    explainer = ReviseExplainer(ReviseConfig(), Replies(), Says(), simulation_scorer())
+    tried = Tried(prose_explanation(), Verdict(Failure(Reason.FAILED, "without simulations")))
+    with pytest.raises(ConfigError, match="by is a scorer that does not simulate"):
+        explainer.errors(tried, unit_record().view(Split.VALID))

@@ -19,8 +19,17 @@ Pair = tuple[Choice, Choice]
 
 def reads(reader: Choice, explainer: Choice) -> bool:
     """Whether the reader may read what the explainer writes, as far as both say."""
-    written, read = explainer.component.explanations, reader.component.explanations
-    return not written or not read or bool(set(written) & set(read))
+    written, read = written_by(explainer), reader.component.explanations
+    return not written or not read or bool(written & set(read))
+
+
+def written_by(explainer: Choice) -> frozenset[str]:
+    """The types of explanation that an explainer says it writes, or that those it holds do; empty if one is silent."""
+    if explainer.component.explanations:
+        return frozenset(explainer.component.explanations)
+    held = [each for each in explainer.walk() if each is not explainer and each.kind == "explainer"]
+    types = [written_by(each) for each in held]
+    return frozenset().union(*types) if all(types) else frozenset()
 
 
 def check_readable(explainer: Choice, simulator: Choice | None, scorers: Iterable[Choice], registry: Registry) -> None:
@@ -31,7 +40,7 @@ def check_readable(explainer: Choice, simulator: Choice | None, scorers: Iterabl
     """
     for reader in filter(None, (simulator, *scorers)):
         if not reads(reader, explainer):
-            written = set(explainer.component.explanations)
+            written = written_by(explainer)
             fitting = [c.name for c in registry.components(reader.kind) if written & set(c.explanations)]
             raise UnfitError(
                 f"{reader.kind}={reader.component.name} does not read what "

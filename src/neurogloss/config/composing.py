@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from pathlib import Path
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -109,6 +110,9 @@ def options(registry: Registry, *, folders: Sequence[str] = ()) -> dict[str, lis
 
 @contextmanager
 def _hydra(registry: Registry, folders: Sequence[str]) -> Iterator[ConfigLoader]:
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise ConfigError(f"There is no folder {folder}.", remedy="Give one that exists: --config-dir DIR")
     store_groups(registry, folders)
     with hydra.initialize_config_module(CONF, job_name="neurogloss", version_base="1.3"):
         yield GlobalHydra.instance().config_loader()

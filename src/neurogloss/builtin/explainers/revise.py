@@ -12,7 +12,7 @@ from neurogloss.builtin.explainers.choosing import Tried, best, chosen
 from neurogloss.builtin.explainers.configs import ReviseConfig
 from neurogloss.builtin.explainers.showing import Marks
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
-from neurogloss.errors import LanguageModelError
+from neurogloss.errors import ConfigError, LanguageModelError
 from neurogloss.interfaces.explainer import Explainer
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.scorer import Scorer
@@ -76,8 +76,17 @@ class ReviseExplainer(Explainer):
         return (chosen(tried, NAME),)
 
     def errors(self, current: Tried, view: SplitView) -> tuple[Sequence[Error], Sequence[Error]]:
-        """The worst error of each text: where the unit fires and the simulation does not, and the opposite."""
+        """The worst error of each text: where the unit fires and the simulation does not, and the opposite.
+
+        Raises:
+            ConfigError: The scorer does not simulate.
+        """
         simulations = {each.sequence_id: each for each in current.verdict.simulations} if current.verdict else {}
+        if not simulations:
+            raise ConfigError(
+                "by is a scorer that does not simulate, so that there are no errors to show.",
+                remedy="Choose one that does: explainer.by=simulation",
+            )
         records = {each.sequence.id: each for each in (*view.records.top, *view.records.random)}
         found = [
             error
