@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ from neurogloss.builtin.scorers.questions.fuzzing import FuzzingScorer
 from neurogloss.builtin.scorers.questions.intruder import IntruderScorer
 from neurogloss.builtin.subjects.configs import SyntheticConfig
 from neurogloss.builtin.subjects.synthetic import SyntheticSubject
+from neurogloss.interfaces.corpus import Corpus
+from neurogloss.interfaces.ground_truth import GroundTruth
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.scorer import Scorer
 from neurogloss.pipeline.collection import collect_units
@@ -54,8 +58,22 @@ from neurogloss.store.activations import ActivationStore
 
 DIFFERENT = 0.05
 """The least share of the test tokens, or of the texts, about which a false explanation is wrong."""
-SUBJECT = SyntheticSubject(SyntheticConfig())
-UNITS = tuple(UnitId(site.name, index) for site in SUBJECT.sites() for index in range(site.n_units))
+
+
+@dataclass(frozen=True)
+class World:
+    """A subject whose truth is known, texts for it, and who answers by the truth, or at random."""
+
+    subject: Any
+    """A `SubjectModel` that is a `GroundTruth`."""
+    corpus: Corpus
+    oracle: Callable[[bool], LanguageModel]
+    """From whether it answers at random to the language model."""
+
+    @property
+    def units(self) -> tuple[UnitId, ...]:
+        """All units."""
+        return tuple(UnitId(site.name, index) for site in self.subject.sites() for index in range(site.n_units))
 
 
 def scorers(llm: LanguageModel) -> dict[str, Scorer]:
@@ -79,11 +97,11 @@ def value(scorer: Scorer, gloss: str, view: SplitView) -> float | None:
     return found.value if isinstance(found, Score) else None
 
 
-def wrong_about(true: str, false: str, view: SplitView) -> tuple[float, float]:
+def wrong_about(subject: GroundTruth, true: str, false: str, view: SplitView) -> tuple[float, float]:
     """The share of the random records' tokens, and of these records, about which the false explanation is wrong."""
     tokens, texts = [], []
     for record in view.records.random:
-        said = [SUBJECT.true_values(text, record.sequence) for text in (true, false)]
+        said = [subject.true_values(text, record.sequence) for text in (true, false)]
         right, wrong = (values for values in said if values is not None)
         tokens += list(np.abs(right - wrong) > 1e-9)
         fires = [levels(values, max(values.max(), view.maximum)).max() >= 1 for values in (right, wrong)]
@@ -91,21 +109,23 @@ def wrong_about(true: str, false: str, view: SplitView) -> tuple[float, float]:
     return float(np.mean(tokens)), float(np.mean(texts))
 
 
-def main(sequence_length: int) -> None:
+def compare(world: World, sequence_length: int) -> None:
     """Prints a line for each scorer, and what it does not score or does not win."""
+    subject = world.subject
     plan = CollectionPlan(sequence_length=sequence_length, top_k=20, n_random=60, per_bin=10, n_importance=10)
     notes: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        corpus, store = SyntheticCorpus(SyntheticCorpusConfig()), ActivationStore(Path(folder))
-        collected = collect_units(SUBJECT, corpus, UNITS, plan, store, batch_size=64)
-        views = {unit: collected.record(unit).view(Split.TEST) for unit in UNITS}
+        store = ActivationStore(Path(folder))
+        collected = collect_units(subject, world.corpus, world.units, plan, store, batch_size=64)
+        views = {unit: collected.record(unit).view(Split.TEST) for unit in world.units}
         views = {unit: view for unit, view in views.items() if not view.dead}
-        truths = {unit: SUBJECT.true_explanation(unit) for unit in views}
-        others = dict(zip(views, [*list(truths.values())[37:], *list(truths.values())[:37]], strict=True))
+        truths = {unit: subject.true_explanation(unit) for unit in views}
+        far = 37 % len(views)
+        others = dict(zip(views, [*list(truths.values())[far:], *list(truths.values())[:far]], strict=True))
         print("| scorer | units | true | the lowest | another's | chance | pairs won | of | won by texts | of |")
         print("|---|---|---|---|---|---|---|---|---|---|")
-        by_chance = scorers(OracleModel(OracleConfig(random=True)))
-        for name, scorer in scorers(OracleModel(OracleConfig())).items():
+        by_chance = scorers(world.oracle(True))
+        for name, scorer in scorers(world.oracle(False)).items():
             rows: list[tuple[float | None, ...]] = []
             won: dict[str, list[bool]] = {"tokens": [], "texts": []}
             for unit, view in views.items():
@@ -116,8 +136,8 @@ def main(sequence_length: int) -> None:
                 rows.append((known, value(scorer, others[unit], view), value(by_chance[name], truths[unit], view)))
                 if known < 1:
                     notes.append(f"{name}: {known:.3f} for {truths[unit]!r}")
-                for false in SUBJECT.false_explanations(unit):
-                    shares = wrong_about(truths[unit], false, view)
+                for false in subject.false_explanations(unit):
+                    shares = wrong_about(subject, truths[unit], false, view)
                     if max(shares) < DIFFERENT:
                         continue
                     wins = (value(scorer, false, view) or 0) < known
@@ -134,4 +154,9 @@ def main(sequence_length: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 24)
+    synthetic = World(
+        SyntheticSubject(SyntheticConfig()),
+        SyntheticCorpus(SyntheticCorpusConfig()),
+        lambda random: OracleModel(OracleConfig(random=random)),
+    )
+    compare(synthetic, int(sys.argv[1]) if len(sys.argv) > 1 else 24)
