@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 from true_and_false import World, compare
 
-from neurogloss.builtin.corpora.bundled import BundledCorpus
-from neurogloss.builtin.corpora.configs import BundledConfig
 from neurogloss.builtin.explainers.configs import ExecutableConfig, TokenTableConfig
 from neurogloss.builtin.explainers.executable import ExecutableExplainer
 from neurogloss.builtin.explainers.token_table import TokenTableExplainer
@@ -35,7 +33,8 @@ from neurogloss.records.simulations import Simulation
 from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import UnitRecord
 from neurogloss.store.activations import ActivationStore
-from neurogloss_transformers.configs import PlantedConfig
+from neurogloss_transformers.configs import PlantedConfig, PlantedCorpusConfig
+from neurogloss_transformers.planted.corpus import PlantedCorpus
 from neurogloss_transformers.planted.description import Formula
 from neurogloss_transformers.planted.evaluator import evaluate, formula_values
 from neurogloss_transformers.planted.subject import PlantedSubject
@@ -84,7 +83,7 @@ def recovered(explainer: Explainer, simulator: Simulator, record: UnitRecord) ->
 
 def main(sequence_length: int) -> None:
     """Prints both tables."""
-    world = World(SUBJECT, BundledCorpus(BundledConfig()), oracle)
+    world = World(SUBJECT, PlantedCorpus(PlantedCorpusConfig()), oracle)
     plan = CollectionPlan(sequence_length=sequence_length, n_random=100)
     explainers = {
         "executable": (ExecutableExplainer(ExecutableConfig()), RulesSimulator(RulesConfig())),
