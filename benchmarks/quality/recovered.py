@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/quality/recovered.py planted|synthetic EXPLAINER ... [--units N] [--random N]
 
 Explained from the split `explain`, simulated on the top and random records of `test`. Recovered is what fires at the
-same tokens as the unit in all of them, or has its values there. `true` is the truth itself, read by a model that answers
-by the truth, `chance` the same, read by one that answers anything; `NAME:local` asks SmolLM2 to explain and to simulate.
+same tokens as the unit in all of them, or has its values there. `true` is the truth itself, read by a model that
+answers by the truth, `chance` the same, read by one that answers anything; `NAME:local` asks SmolLM2 to explain and
+to simulate.
 """
 
 from __future__ import annotations
