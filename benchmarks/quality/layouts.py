@@ -42,11 +42,11 @@ Scores = dict[str, dict[str, float]]
 """The correlation for each unit and layout."""
 
 
-async def scored(llm: LanguageModel, part: slice, known: Scores) -> Scores:
-    """The scores of units that are not known yet, on five top and five random records of the split `test`."""
-    subject, found = SyntheticSubject(SyntheticConfig()), dict(known)
+async def score(llm: LanguageModel, part: slice, results: Path) -> None:
+    """Adds the scores of units that are not there yet, on five top and five random records of the split `test`."""
+    subject, found = SyntheticSubject(SyntheticConfig()), read(results)
     units = [UnitId(site.name, index) for site in subject.sites() for index in range(site.n_units)]
-    wanted = [unit for unit in units[part] if str(unit) not in known]
+    wanted = [unit for unit in units[part] if str(unit) not in found]
     scorers = {
         layout.value: SimulationScorer(
             SimulationScorerConfig(n_bootstrap=0, n_permutations=0), LogprobSimulator(LogprobConfig(layout=layout), llm)
@@ -63,7 +63,13 @@ async def scored(llm: LanguageModel, part: slice, known: Scores) -> Scores:
             values = {name: each.value for name, each in outcomes.items() if isinstance(each, Score)}
             if len(values) == len(scorers):
                 found[str(unit)] = {name: float(value) for name, value in values.items()}
+                results.write_text(json.dumps(found), "utf-8")
                 print(f"{unit}: {found[str(unit)]}", file=sys.stderr, flush=True)
+
+
+def read(results: Path) -> Scores:
+    """What is there."""
+    found: Scores = json.loads(results.read_text("utf-8")) if results.exists() else {}
     return found
 
 
@@ -92,11 +98,9 @@ def table(scores: Scores) -> None:
 
 def main(results: Path, part: str, dtype: str) -> None:
     """Adds to the results, and prints them."""
-    known: Scores = json.loads(results.read_text("utf-8")) if results.exists() else {}
     llm = LocalModel(LocalModelConfig(device="cpu", dtype=dtype))
-    scores = asyncio.run(scored(llm, slice(*map(int, part.split(":"))), known))
-    results.write_text(json.dumps(scores), "utf-8")
-    table(scores)
+    asyncio.run(score(llm, slice(*map(int, part.split(":"))), results))
+    table(read(results))
 
 
 if __name__ == "__main__":

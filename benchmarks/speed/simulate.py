@@ -6,17 +6,20 @@ before each first unit.
 
 Usage: .venv/bin/python benchmarks/speed/simulate.py [--repeats N] [WAY ...]
 
-Without ways: all in process. Those through the server start one from .venv-vllm (scripts/vllm_environment.sh).
+Without ways: all in process. Those through the server start one from .venv-vllm (scripts/vllm_environment.sh). `peer`
+makes the environment of automated-interpretability first; see benchmarks/peers.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import platform
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -50,6 +53,7 @@ from neurogloss_transformers.subject import TransformersSubject
 
 N_SEQUENCES, N_TOKENS = 10, 64
 ROOT = Path(__file__).parents[2]
+PEER = ROOT / "benchmarks" / "peers" / "one_unit.py"
 VLLM = ROOT / ".venv-vllm" / "bin" / "python"
 REFERENCE = 11_258
 """Prompt tokens of OpenAI's all-at-once simulation of the same: its whole prompt for each sequence."""
@@ -112,7 +116,8 @@ class Way:
     """How a unit is simulated."""
 
     name: str
-    model: Callable[[], LanguageModel]
+    model: Callable[[], LanguageModel] | None
+    """`None` where another tool does it."""
     config: LogprobConfig = field(default_factory=LogprobConfig)
     whole: bool = False
     """Every sequence is computed whole, as if nothing were shared."""
@@ -147,6 +152,7 @@ def ways(address: str) -> dict[str, Way]:
         "echo_compact": Way("server, one-call echo, compact", echo, compact, serves=True),
         "slots": Way("server, one-token calls together", slots, serves=True),
         "slots_compact": Way("server, one-token calls together, compact", slots, compact, serves=True),
+        "peer": Way("server, automated-interpretability", None, serves=True),
         "one_at_a_time": Way("server, one token at a time", slots, in_turn, serves=True),
     }
 
@@ -191,10 +197,15 @@ async def simulated(
     return seconds, np.array([outcome.expected for outcome in outcomes if isinstance(outcome, Simulation)])
 
 
+def truth(explanation: str, sequence: TokenSequence) -> np.ndarray:
+    """At which tokens an explanation is true: bool [pos]."""
+    pattern = re.compile(UNITS[explanation])
+    return np.array([bool(pattern.fullmatch(token.strip())) for token in sequence.tokens])
+
+
 def score(explanation: str, sequences: Sequence[TokenSequence], levels: np.ndarray) -> float:
     """The correlation with the truth over all tokens together."""
-    pattern = re.compile(UNITS[explanation])
-    real = np.array([[bool(pattern.fullmatch(token.strip())) for token in each.tokens] for each in sequences])
+    real = np.array([truth(explanation, each) for each in sequences])
     return float(np.corrcoef(real.ravel(), levels.ravel())[0, 1])
 
 
@@ -205,34 +216,62 @@ def forget(model: LanguageModel, *, whole: bool) -> None:
         model._engine.shares_prefixes = not whole
 
 
-async def measure(chosen: Sequence[Way], repeats: int) -> tuple[dict[str, tuple[Cost, Cost]], float]:
+def peer(explanation: str, sequences: Sequence[TokenSequence], address: str) -> dict[str, float]:
+    """What `automated-interpretability` needs for the same: seconds, requests, prompt_tokens, score."""
+    scored = [
+        {"pieces": list(each.tokens), "piece_values": truth(explanation, each).astype(float).tolist()}
+        for each in sequences
+    ]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"explanation": explanation, "scored": scored}, file)
+        file.flush()
+        command = [sys.executable, str(PEER), file.name, "--base-url", f"{address}/v1", "--model", "smollm2"]
+        found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def add(cost: Cost, requests: float, tokens: float, computed: float, seconds: float, scored: float) -> None:
+    """Notes one unit, and says so."""
+    for values, value in zip(vars(cost).values(), (requests, tokens, computed, seconds, scored), strict=True):
+        values.append(value)
+    print(f"{requests:.0f} requests, {computed:.0f} tokens, {seconds:.2f} s, {scored:.3f}", file=sys.stderr, flush=True)
+
+
+async def measure(
+    chosen: Sequence[Way], repeats: int, address: str
+) -> tuple[dict[str, tuple[Cost, Cost]], float | None]:
     """Costs of the first and of a further unit for each way; the most by which sharing changes a level."""
     sequences, explanations = asked(), list(UNITS)
     costs: dict[str, tuple[Cost, Cost]] = defaultdict(lambda: (Cost(), Cost()))
     levels: dict[str, list[np.ndarray]] = defaultdict(list)
-    models = {way.name: way.model() for way in chosen}
-    for way in chosen:  # imports, weights, and what a server compiles
+    models = {way.name: way.model() for way in chosen if way.model is not None}
+    for way in (way for way in chosen if way.model is not None):  # imports, weights, and what a server compiles
         await simulated(way, Counted(models[way.name]), "words for colours", sequences[:1])
     for repeat in range(repeats):
         for way in chosen:
+            if way.model is None:
+                told = peer(explanations[repeat % len(explanations)], sequences, address)
+                tokens = told["prompt_tokens"]
+                add(costs[way.name][0], told["requests"], tokens, tokens, told["seconds"], told["score"])
+                continue
             model = models[way.name]
             forget(model, whole=way.whole)
-            for cost, place in zip(costs[way.name], (repeat, repeat + repeats), strict=True):
+            # Elsewhere a further unit costs what the first does: a server's cache is not ours to empty.
+            units = costs[way.name][: 1 if way.whole or way.serves else 2]
+            for cost, place in zip(units, (repeat, repeat + repeats), strict=False):
                 explanation, counted = explanations[place % len(explanations)], Counted(model)
                 with calls() as asked_of_server:
                     seconds, found = await simulated(way, counted, explanation, sequences)
                 levels[way.name].append(found)
-                cost.requests.append(len(asked_of_server) or len(sequences))
-                cost.tokens.append(counted.n_tokens)
-                cost.computed.append(counted.n_computed)
-                cost.seconds.append(seconds)
-                cost.scores.append(score(explanation, sequences, found))
-            print(f"{repeat}: {way.name}: {cost.seconds[-1]:.2f} s", file=sys.stderr, flush=True)
+                requests, correlation = len(asked_of_server) or len(sequences), score(explanation, sequences, found)
+                add(cost, requests, counted.n_tokens, counted.n_computed, seconds, correlation)
     for model in {id(model): model for model in models.values()}.values():
         await model.close()
-    names = [way.name for way in chosen]
-    pairs = [levels[name] for name in names[:2]]
-    return dict(costs), max(float(np.abs(one - other).max()) for one, other in zip(*pairs, strict=True))
+    whole, shared = (levels[ways("")[name].name] for name in ("whole", "lines"))
+    apart = max(
+        (float(np.abs(one - other).max()) for one, other in zip(whole, shared[::2], strict=False)), default=None
+    )
+    return dict(costs), apart
 
 
 def cell(values: Sequence[float], shape: str) -> str:
@@ -248,9 +287,10 @@ def table(costs: Mapping[str, tuple[Cost, Cost]]) -> None:
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, (first, further) in costs.items():
         cells = [name, cell(first.requests, ".0f"), cell(first.tokens, ",.0f")]
-        for cost in (first, further):
+        for cost in (first, further) if further.seconds else (first,):
             share = statistics.median(cost.computed) / REFERENCE
             cells += [cell(cost.computed, ",.0f"), f"{share:.3f}", cell(cost.seconds, ".2f")]
+        cells += [""] * (len(heads) - 1 - len(cells))
         cells.append(f"{statistics.mean([*first.scores, *further.scores]):.3f}")
         print(f"| {' | '.join(cells)} |")
 
@@ -267,10 +307,11 @@ async def main() -> None:
             log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "server.log"
             options = ("--enforce-eager", "--enable-prompt-tokens-details")
             address = stack.enter_context(served(str(VLLM), plain_folder(), "smollm2", "bfloat16", log, options))
-        costs, apart = await measure([ways(address)[name] for name in arguments.ways], arguments.repeats)
+        costs, apart = await measure([ways(address)[name] for name in arguments.ways], arguments.repeats, address)
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {arguments.repeats} repeats\n")
     table(costs)
-    print(f"\n{' and '.join(arguments.ways[:2])} tell levels that are at most {apart:.1e} apart.")
+    if apart is not None:
+        print(f"\nIn process, levels with a shared prefix are at most {apart:.1e} from those computed whole (float32).")
 
 
 if __name__ == "__main__":
