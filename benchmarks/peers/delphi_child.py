@@ -36,14 +36,15 @@ from delphi.latents.latents import (  # noqa: E402
 )
 from delphi.pipeline import Pipe, Pipeline, process_wrapper  # noqa: E402
 from delphi.scorers import DetectionScorer, FuzzingScorer, OpenAISimulator  # noqa: E402
-from transformers import AutoTokenizer  # noqa: E402
+from transformers import PreTrainedTokenizerFast  # noqa: E402
 
 PER_REQUEST = 5
 
 
 def prepare(job: Job) -> Work:
     """The package's own pipeline: units side by side, and the scorers of a unit as well."""
-    tokenizer = AutoTokenizer.from_pretrained(job["tokenizer"])
+    # From the file: the folder names a class that only later versions of transformers know.
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=job["tokenizer"] + "/tokenizer.json")
     records = [_record(unit, tokenizer) for unit in job["units"]]
 
     async def work() -> list[Any]:

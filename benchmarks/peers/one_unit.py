@@ -31,7 +31,7 @@ def main() -> None:
         done = child.did(job)
     child.close()
     (found,) = done.pop("found")
-    print(json.dumps(done | spent | {"score": found["score"], "simulated": found["simulated"]}))
+    print(json.dumps(done | spent | {"score": found["scores"]["simulation"]["score"], "simulated": found["simulated"]}))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ async def _gathered(job: Job) -> list[Any]:
 
 
 async def _unit(job: Job, unit: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"unit": unit["unit"], "explanation": unit.get("explanation")}
+    found: dict[str, Any] = {"unit": unit["unit"], "explanation": unit.get("explanation"), "scores": {}}
     if "explain" in job["do"]:
         explainer = TokenActivationPairExplainer(
             model_name=job["model"],
@@ -60,7 +60,7 @@ async def _unit(job: Job, unit: dict[str, Any]) -> dict[str, Any]:
         simulator.api_client.base_api_url = job["base_url"]
         simulator.api_client.override_api_key = KEY
         scored = await simulate_and_score(simulator, _records(unit["scored"]))
-        found["score"] = float(scored.ev_correlation_score)
+        found["scores"]["simulation"] = {"score": float(scored.ev_correlation_score)}
         found["simulated"] = [
             [float(value) for value in each.simulation.expected_activations]
             for each in scored.scored_sequence_simulations
