@@ -7,21 +7,11 @@ they were asked for.
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import Any
 
-# It imports vllm for a client that is not used here.
-for _name, _members in {
-    "vllm": ("LLM", "SamplingParams"),
-    "vllm.distributed": (),
-    "vllm.distributed.parallel_state": ("destroy_distributed_environment", "destroy_model_parallel"),
-    "vllm.inputs": ("TokensPrompt",),
-}.items():
-    _module = ModuleType(_name)
-    for _member in _members:
-        setattr(_module, _member, object)
-    sys.modules[_name] = _module
+import without_vllm
+
+without_vllm.pretend()
 
 import numpy as np  # noqa: E402  after the modules that it would look for
 import torch  # noqa: E402

@@ -1,4 +1,4 @@
-"""The environments of the peers, each of its own: `.cache/peers/NAME`, made where it is missing or its packages changed.
+"""The environments of the peers, each of its own: `.cache/peers/NAME`, made where it is missing or changed.
 
     python benchmarks/peers/environments.py [NAME ...]    all of them without a name; any Python from 3.11 to 3.13
 

@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from children import Child
-from environments import python_of
+from environments import ROOT, python_of
 from work import UNITS, exported
+
+sys.path.append(str(ROOT / "tests" / "live"))
+from serving import plain_folder
 
 HERE = Path(__file__).parent
 LATENCY_S = 0.05
@@ -72,10 +75,8 @@ def job(tool: str, peer: str, units: list[dict[str, Any]], url: str, tokenizer: 
 
 def measured(repeats: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """For each peer's work and tool, the results of each round but the first."""
-    from smollm2 import folder
-
     pythons = {"neurogloss": sys.executable} | {peer: python_of(peer) for peer in WORK}
-    units, tokenizer = exported(UNITS), folder()
+    units, tokenizer = exported(UNITS), plain_folder()
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with stub() as server:
         children = {tool: Child(python, HERE / f"{tool}_child.py") for tool, python in pythons.items()}

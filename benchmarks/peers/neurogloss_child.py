@@ -1,6 +1,6 @@
 """neurogloss at the same work as its peers: a run, without its collection, in a process of its own.
 
-A job is {"units", "overrides"}. Its result has, for each unit, an explanation and the scores, and the tokens of all calls.
+A job is {"units", "overrides"}. Its result has, for each unit, an explanation and the scores.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/peers/one_unit.py FILE --base-url http://127.0.0.1:8000/v1 --model smollm2
 
-FILE is JSON: {"explanation": TEXT, "scored": [{"pieces": [TEXT, ...], "piece_values": [NUMBER, ...]}, ...]}, the sequences
-that are simulated, with the unit's real values. Prints JSON: seconds, requests, prompt_tokens, completion_tokens, peak_mb,
-score and the simulated values. Makes the environment of the package first; see environments.py.
+FILE is JSON: {"explanation": TEXT, "scored": [{"pieces": [TEXT, ...], "piece_values": [NUMBER, ...]}, ...]}, the
+sequences that are simulated, with the unit's real values. Prints JSON: seconds, requests, prompt_tokens,
+completion_tokens, peak_mb, score and the simulated values.
+Makes the environment of the package first; see environments.py.
 """
 
 from __future__ import annotations

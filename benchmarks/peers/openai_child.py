@@ -1,7 +1,7 @@
 """`automated-interpretability` on records of neurogloss; runs in the environment `openai`.
 
-A job is {"base_url", "model", "do": ["explain", "simulate"], "units"}; see `work.py` for units. Its result has, for each
-unit, an explanation, the simulated values and the score, as far as they were asked for.
+A job is {"base_url", "model", "do": ["explain", "simulate"], "units"}; see `work.py` for units. Its result has, for
+each unit, an explanation, the simulated values and the score, as far as they were asked for.
 """
 
 from __future__ import annotations

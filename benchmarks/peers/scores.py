@@ -98,16 +98,17 @@ def _part(part: str, units: list[dict[str, Any]], url: str) -> None:
         child.close()
         if how == "token_activation":
             EXPLANATIONS.write_text(json.dumps({each["unit"]: each["explanation"] for each in done["found"]}))
-        requests, prompt, completion = (spent[n] / len(units) for n in ("requests", "prompt_tokens", "completion_tokens"))
-        cells = [f"{done['seconds'] / len(units):.1f}", f"{requests:,.0f}", f"{prompt:,.0f}", f"{completion:,.0f}"]
+        each = {name: value / len(units) for name, value in spent.items()}
+        cells = [f"{done['seconds'] / len(units):.1f}", *(f"{value:,.0f}" for value in each.values())]
         cells += [f"{done['peak_mb']:.0f}", *_scores(done["found"])]
         print(f"| {tool} | {how} | {' | '.join(cells)} |", flush=True)
         if tool == "neurogloss":
-            ours = prompt
+            ours = each["prompt_tokens"]
         else:
-            kept = "" if ours <= MOST_OF_PEERS * prompt else ", **not kept**"
+            ratio = ours / each["prompt_tokens"]
+            kept = "" if ratio <= MOST_OF_PEERS else ", **not kept**"
             goal = "" if part == "explain" else f" (goal: at most {MOST_OF_PEERS}{kept})"
-            notes.append(f"{part}: {ours / prompt:.2f} of the prompt tokens of {tool}{goal}")
+            notes.append(f"{part}: {ratio:.2f} of the prompt tokens of {tool}{goal}")
     print("\n" + "\n".join(notes), flush=True)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "faults"))
-import scripted_server  # noqa: E402
+import scripted_server
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 PARTS = re.compile(r"(\t|\n|<|>|start|end|unknown)")

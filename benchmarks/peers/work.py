@@ -7,8 +7,8 @@ neurogloss collects once; the records it explains and scores from are written do
 - `firing` and `quiet`: the windows that `scorer=detection_delphi` asks about;
 - `explanation`: what neurogloss's explainer said of it, once somebody has asked.
 
-Values below a tenth of the split's maximum, where neurogloss says that a unit does not fire, are 0 in `marked`, `firing`
-and `quiet`: delphi takes whatever is above 0 as firing.
+Values below a tenth of the split's maximum, where neurogloss says that a unit does not fire, are 0 in `marked`,
+`firing` and `quiet`: delphi takes whatever is above 0 as firing.
 """
 
 from __future__ import annotations
