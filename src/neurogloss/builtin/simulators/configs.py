@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.simulator import Calibration
 
@@ -38,9 +39,7 @@ class LogprobConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("logprob", self.prompt)
+        check_prompt("logprob", self.prompt)
         if not 0 <= self.minimum_mass < 1:
             raise ConfigError(
                 f"minimum_mass is {self.minimum_mass}.", known="minimum_mass is a probability from 0 to below 1."
@@ -62,9 +61,7 @@ class JsonConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("json", self.prompt)
+        check_prompt("json", self.prompt)
         if self.temperature < 0:
             raise ConfigError(f"temperature is {self.temperature}.", known="temperature is at least 0.")
 
