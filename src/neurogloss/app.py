@@ -25,6 +25,7 @@ from neurogloss.records.runs import ExplanationRow, LedgerTotals, RunManifest, S
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session, Shared
 from neurogloss.store.activations import ActivationStore
+from neurogloss.store.room import needing_room, write_whole
 
 _IN_A_BATCH = 1000
 """Units whose requests wait for a batch together."""
@@ -65,7 +66,8 @@ def collect(settings: Settings, progress: Progress) -> CollectOutcome:
     """Collects the records of the chosen units, and nothing more."""
     started = time.monotonic()
     session = Session(settings, progress)
-    found = session.collected()
+    with needing_room(session.root):
+        found = session.collected()
     return CollectOutcome(
         found.key, session.units, found.n_documents, found.n_sequences, found.n_tokens, time.monotonic() - started
     )
@@ -86,7 +88,8 @@ async def run_async(settings: Settings, progress: Progress, shared: Shared | Non
     """`run`, for callers with an event loop of their own, such as notebooks, or with several runs to do."""
     session = Session(settings, progress, shared=shared)
     try:
-        return await _run(session, progress)
+        with needing_room(session.root):
+            return await _run(session, progress)
     except Exception as error:
         rewrite(error, session.redact)
         raise
@@ -233,8 +236,7 @@ def write_report(
     )
     rendered = render_report(data)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rendered, encoding="utf-8")
+        write_whole(path, rendered)
     except OSError as error:
         raise UsageError(
             f"The report cannot be written to {path}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 from neurogloss.app import explain_units
 from neurogloss.config.settings import Settings
@@ -15,6 +16,7 @@ from neurogloss.pipeline.estimating.sampling import LOOKED_AT, Sampler, spread
 from neurogloss.pipeline.estimating.standing_in import NotingLedger
 from neurogloss.pipeline.progress import Progress
 from neurogloss.session import Session
+from neurogloss.store.room import needing_room
 
 _COLLECTED_WHOLE = 1000
 """For an estimate of more units than this, only those that are looked at are collected."""
@@ -38,7 +40,8 @@ def estimate(
         UsageError: As for `run`.
         BudgetError: By the pilot, as for `run`.
     """
-    return asyncio.run(_estimate(settings, progress, sample, pilot, units_total))
+    with needing_room(Path(settings.store.config.root)):
+        return asyncio.run(_estimate(settings, progress, sample, pilot, units_total))
 
 
 async def _estimate(settings: Settings, progress: Progress, sample: int, pilot: int, total: int | None) -> Estimate:
