@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.simulator import Calibration
 
@@ -53,9 +54,7 @@ class LogprobConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt(TEMPLATES[self.layout], self.prompt)
+        check_prompt(TEMPLATES[self.layout], self.prompt)
         if self.layout is Layout.COMPACT and self.mode is Mode.ONE_AT_A_TIME:
             raise ConfigError(
                 "layout is compact, and mode is one_at_a_time.",
@@ -83,9 +82,7 @@ class JsonConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("json", self.prompt)
+        check_prompt("json", self.prompt)
         if self.temperature < 0:
             raise ConfigError(f"temperature is {self.temperature}.", known="temperature is at least 0.")
 
