@@ -128,7 +128,7 @@ def diagnosed(
 def _misplaced(given: Any, before: Any, key: str) -> Iterator[tuple[str, str]]:
     """The keys at which a list stands in the place of a mapping, or the reverse, and what belongs there."""
     if isinstance(given, DictConfig) and isinstance(before, DictConfig):
-        for name in given:
+        for name in map(str, given):
             if name in before and not (OmegaConf.is_missing(given, name) or OmegaConf.is_interpolation(given, name)):
                 yield from _misplaced(given[name], before[name], f"{key}.{name}".lstrip("."))
     elif {type(given), type(before)} == {DictConfig, ListConfig}:
