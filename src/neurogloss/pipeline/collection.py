@@ -136,7 +136,7 @@ class _Collector:
             if token_sums:
                 self._store_token_sums(reducer)
             for site, part in reducer.sites.items():
-                writer.add(site, _unit_arrays(part, self._plan), part.rows.checksums)
+                writer.add(site, _unit_arrays(part), part.rows.checksums)
 
     def collect_token_sums(self, units: Sequence[UnitId]) -> None:
         """One pass over the explain split, for token sums alone."""
@@ -216,7 +216,7 @@ def _in_order(rows: np.ndarray, drawn: np.ndarray, lengths: np.ndarray) -> np.nd
     )
 
 
-def _unit_arrays(part: SiteReducer, plan: CollectionPlan) -> SiteArrays:
+def _unit_arrays(part: SiteReducer) -> SiteArrays:
     samples = part.samples()
     kept = {
         f"{name}_{field}": getattr(sample, field)
@@ -227,7 +227,7 @@ def _unit_arrays(part: SiteReducer, plan: CollectionPlan) -> SiteArrays:
         part.columns,
         plain={**part.statistics(), **kept},
         shared={
-            "length": np.array(plan.sequence_length),
+            "length": np.array(part.rows.length),
             "n_tokens": part.moments.n,
             "n_sequences": np.array(part.histogram.n_sequences),
         },

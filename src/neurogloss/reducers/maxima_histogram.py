@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from neurogloss.reducers.compiled import compiled, over_ranges
+
 RELATIVE_ERROR = 1 / 32
 """Largest relative error of a quantile between `LOWEST` and `HIGHEST`."""
 LOWEST, HIGHEST = 2.0**-20, 2.0**20
@@ -20,9 +22,6 @@ N_BINS = (int(np.float32(HIGHEST).view(np.int32)) >> SHIFT) - FIRST + 2
 
 _EDGES = (np.arange(FIRST, FIRST + N_BINS, dtype=np.int32) << SHIFT).view(np.float32).astype(np.float64)
 _MIDDLES = np.concatenate([[0.0], (_EDGES[1:] + _EDGES[:-1]) / 2])
-
-_TOGETHER = 4096
-"""Units whose counts are summed at once."""
 
 
 class MaximaHistogram:
@@ -52,12 +51,9 @@ class MaximaHistogram:
     def quantiles(self) -> np.ndarray:
         """`QUANTILES` of the maxima, float64 [unit quantile]."""
         # The small term keeps 0.9 of 10 at the 9th sequence, where the product is a little above 9.
-        ranks = [np.ceil(quantile * self.n_sequences - 1e-9) for quantile in QUANTILES]
+        ranks = np.array([np.ceil(quantile * self.n_sequences - 1e-9) for quantile in QUANTILES])
         bins = np.zeros((len(self.counts), len(ranks)), dtype=np.int64)
-        for low in range(0, len(self.counts), _TOGETHER):
-            cumulative = np.cumsum(self.counts[low : low + _TOGETHER], axis=1, dtype=np.int64)
-            for number, rank in enumerate(ranks):
-                bins[low : low + _TOGETHER, number] = np.argmax(cumulative >= rank, axis=1)
+        over_ranges(len(bins), lambda low, high: _find(self.counts, ranks, low, high, bins))
         return _MIDDLES[bins]
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -67,3 +63,15 @@ class MaximaHistogram:
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Puts a state from `arrays` in place of this one's."""
         self.counts = np.array(arrays["counts"])
+
+
+@compiled
+def _find(counts: np.ndarray, ranks: np.ndarray, low: int, high: int, bins: np.ndarray) -> None:
+    """Writes the bin of each rank, which ascend, [unit rank]."""
+    for unit in range(low, high):
+        number, passed = 0, np.int64(counts[unit, 0])
+        for i in range(len(ranks)):
+            while passed < ranks[i]:
+                number += 1
+                passed += counts[unit, number]
+            bins[unit, i] = number

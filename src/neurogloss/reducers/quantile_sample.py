@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurogloss.reducers.best_sequences import BestSequences
-from neurogloss.reducers.compiled import compiled
+from neurogloss.reducers.compiled import compiled, over_ranges
 from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
 from neurogloss.reducers.maxima_histogram import FIRST, N_BINS, SHIFT, MaximaHistogram
 from neurogloss.reducers.seeded_hash import hashes, salt
@@ -51,25 +51,27 @@ def quantile_sample(
         [unit split bin slot]
     """
     plan = draws.plan
-    shape = (len(unit_salts), len(SPLITS), len(plan.quantile_bins), plan.per_bin)
+    bins = np.array(plan.quantile_bins).reshape(-1, 2)
+    shape = (len(unit_salts), len(SPLITS), len(bins), plan.per_bin)
     out = KeptSequences(np.full(shape, NONE, np.int32), np.full(shape, NONE, np.int32), np.zeros(shape, np.int8))
-    hashed = hashes(draws.ids, salt(plan.seed, "quantile"))
+    if not out.rows.size:
+        return out
     pooled = np.zeros(len(draws.ids), dtype=bool)
     pooled[draws.pool[draws.pool != NONE]] = True
-    of_bin = {subset.bin: kept for subset, kept in zip(draws.subsets, subsets, strict=True)}
-    for number, (low, high) in enumerate(plan.quantile_bins):
-        sources = [(pool_maxima, pool.rows, pool.addresses, pool.exponents, np.zeros(len(draws.ids), dtype=bool))]
-        if number in of_bin:
-            kept = of_bin[number]
-            sources.append((kept.keys, kept.rows, kept.addresses, kept.exponents, pooled))
-        chosen = np.full((*shape[:2], plan.per_bin), np.iinfo(np.uint64).max, dtype=np.uint64)
-        # The small terms keep rank 9 of 10 in the bin that ends at 0.9.
-        bounds = (low * histogram.n_sequences + 1e-9, high * histogram.n_sequences + 1e-9)
-        for keys, rows, addresses, exponents, skipped in sources:
-            _draw(
-                *(keys, rows, addresses, exponents, skipped, hashed, unit_salts, histogram.counts, *bounds, chosen),
-                *(out.rows[:, :, number], out.addresses[:, :, number], out.exponents[:, :, number]),
-            )
+    # The small term keeps rank 9 of 10 in the bin that ends at 0.9.
+    ranks = bins * histogram.n_sequences + 1e-9
+    hashed = hashes(draws.ids, salt(plan.seed, "quantile"))
+    chosen = np.full(shape, np.iinfo(np.uint64).max, dtype=np.uint64)
+    state = (hashed, unit_salts, histogram.counts, ranks, chosen, out.rows, out.addresses, out.exponents)
+
+    def draw(low: int, high: int) -> None:
+        from_pool = (pool_maxima, pool.rows, pool.addresses, pool.exponents, np.zeros_like(pooled))
+        _draw(*from_pool, 0, len(bins), *state, low, high)
+        for subset, kept in zip(draws.subsets, subsets, strict=True):
+            from_subset = (kept.keys, kept.rows, kept.addresses, kept.exponents, pooled)
+            _draw(*from_subset, subset.bin, subset.bin + 1, *state, low, high)
+
+    over_ranges(len(unit_salts), draw)
     return out
 
 
@@ -80,20 +82,24 @@ def _draw(
     addresses: np.ndarray,
     exponents: np.ndarray,
     skipped: np.ndarray,  # bool [row]: sequences that were drawn from elsewhere
+    first_bin: int,
+    last_bin: int,  # one past the last bin that is filled
     hashed: np.ndarray,  # uint64 [row]
     unit_salts: np.ndarray,  # uint64 [unit]
-    counts: np.ndarray,  # uint32 [unit bin]
-    lowest: float,  # the rank that is below the bin's
-    highest: float,
-    chosen: np.ndarray,  # uint64 [unit split slot]: the hashes of what is drawn, ascending
-    drawn_rows: np.ndarray,  # int32 [unit split slot]
+    counts: np.ndarray,  # uint32 [unit histogram_bin]
+    ranks: np.ndarray,  # float64 [bin 2]: a bin's ranks are above the first and not above the second
+    chosen: np.ndarray,  # uint64 [unit split bin slot]: the hashes of what is drawn, ascending
+    drawn_rows: np.ndarray,  # int32 [unit split bin slot]
     drawn_addresses: np.ndarray,
     drawn_exponents: np.ndarray,
+    low: int,
+    high: int,
 ) -> None:
-    last = chosen.shape[2] - 1
     bits = keys.view(np.int32)
-    for unit in range(keys.shape[0]):
-        below = np.cumsum(counts[unit].astype(np.int64)) - counts[unit]
+    below = np.zeros(counts.shape[1] + 1, dtype=np.int64)
+    for unit in range(low, high):
+        for number in range(counts.shape[1]):
+            below[number + 1] = below[number] + counts[unit, number]
         for split in range(keys.shape[1]):
             for candidate in range(keys.shape[2]):
                 row = rows[unit, split, candidate]
@@ -103,18 +109,18 @@ def _draw(
                 number = min(max((bits[unit, split, candidate] >> SHIFT) - FIRST + 1, 0), N_BINS - 1)
                 inside = np.float64((draw >> np.uint64(12)) & np.uint64(0xFFFFFF)) / 2**24
                 rank = below[number] + 1 + np.int64(inside * counts[unit, number]) if number else 1
-                if rank <= lowest or rank > highest:
-                    continue
-                place = last
-                if draw >= chosen[unit, split, place]:
-                    continue
-                while place > 0 and draw < chosen[unit, split, place - 1]:
-                    chosen[unit, split, place] = chosen[unit, split, place - 1]
-                    drawn_rows[unit, split, place] = drawn_rows[unit, split, place - 1]
-                    drawn_addresses[unit, split, place] = drawn_addresses[unit, split, place - 1]
-                    drawn_exponents[unit, split, place] = drawn_exponents[unit, split, place - 1]
-                    place -= 1
-                chosen[unit, split, place] = draw
-                drawn_rows[unit, split, place] = row
-                drawn_addresses[unit, split, place] = addresses[unit, split, candidate]
-                drawn_exponents[unit, split, place] = exponents[unit, split, candidate]
+                for of in range(first_bin, last_bin):
+                    place = chosen.shape[3] - 1
+                    there = chosen[unit, split, of]
+                    if rank <= ranks[of, 0] or rank > ranks[of, 1] or draw >= there[place]:
+                        continue
+                    while place > 0 and draw < there[place - 1]:
+                        there[place] = there[place - 1]
+                        drawn_rows[unit, split, of, place] = drawn_rows[unit, split, of, place - 1]
+                        drawn_addresses[unit, split, of, place] = drawn_addresses[unit, split, of, place - 1]
+                        drawn_exponents[unit, split, of, place] = drawn_exponents[unit, split, of, place - 1]
+                        place -= 1
+                    there[place] = draw
+                    drawn_rows[unit, split, of, place] = row
+                    drawn_addresses[unit, split, of, place] = addresses[unit, split, candidate]
+                    drawn_exponents[unit, split, of, place] = exponents[unit, split, candidate]

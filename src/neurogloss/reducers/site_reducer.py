@@ -10,7 +10,6 @@ import numpy as np
 
 from neurogloss.errors import SubjectError
 from neurogloss.records.plans import UnitColumns
-from neurogloss.records.units import UnitId
 from neurogloss.reducers.best_sequences import BestSequences
 from neurogloss.reducers.compiled import over_ranges
 from neurogloss.reducers.counted_batch import CountedBatch
@@ -19,10 +18,10 @@ from neurogloss.reducers.importance import importance_keys
 from neurogloss.reducers.maxima_histogram import MaximaHistogram
 from neurogloss.reducers.moments import Moments
 from neurogloss.reducers.quantile_sample import KeptSequences, quantile_sample
-from neurogloss.reducers.seeded_hash import mixed, salt, salts
+from neurogloss.reducers.seeded_hash import hashes, mixed, salt
 from neurogloss.reducers.summarizing import count_maxima, summarize
 from neurogloss.reducers.token_sums import TokenSums
-from neurogloss.reducers.value_rows import DRAWN, ValueRows, write_rows
+from neurogloss.reducers.value_rows import DRAWN, Scratch, ValueRows, write_rows
 
 _GARBAGE = 2
 """Kept rows are compacted when there are this many times as many as the lists have slots."""
@@ -44,6 +43,7 @@ class SiteReducer:
         name: How its files are called.
         directory: Where its files are made; without one they have no names.
         token_sums: Whether to sum activations per token of the explain split.
+        scratch: Memory to write rows to, which sites share.
     """
 
     def __init__(
@@ -55,16 +55,17 @@ class SiteReducer:
         name: str,
         directory: Path | None,
         token_sums: bool,
+        scratch: Scratch,
     ) -> None:
         self.site = site
+        self._scratch = scratch
         self.columns = columns
         self.draws = draws
         plan = draws.plan
         n_units = len(columns)
         self._signs = columns.signs.astype(np.float32)
-        # A unit's salt is made from its name, so that its samples are the same whatever else is collected.
-        names = zip(columns.indices.tolist(), columns.signs.tolist(), strict=True)
-        self._salts = salts(UnitId(site, index, "-" if sign < 0 else "+") for index, sign in names)
+        # A unit's salt is made from site, index and polarity, so that samples do not hang on what else is collected.
+        self._salts = hashes(2 * columns.indices + (columns.signs < 0), salt(site))
         self._importance_salts = self._salts ^ salt(plan.seed, "importance")
         self.moments = Moments(n_units)
         self.histogram = MaximaHistogram(n_units)
@@ -156,7 +157,7 @@ class SiteReducer:
         firsts = np.cumsum(counts) - counts
         if not counts.sum():
             return
-        rows = np.zeros((counts.sum(), self.draws.plan.sequence_length), dtype=np.uint16)
+        rows = self._scratch.rows(int(counts.sum()), self.rows.length)
         exponents = np.zeros(needed.shape, dtype=np.int8)
         arguments = (activations, batch.present, batch.positions, batch.lengths, self._signs, needed, firsts)
         over_ranges(
@@ -164,7 +165,7 @@ class SiteReducer:
             lambda low, high: write_rows(*arguments, largest.view(np.int32), low, high, rows, exponents),
         )
         file = self.rows.drawn if drawn.any() else self.rows.kept
-        first = file.append(rows)
+        first = self._scratch.append_to(file, rows)
         numbers = first + firsts[:, None] + np.cumsum(needed, axis=1) - needed
         addresses = (DRAWN - numbers if drawn.any() else numbers).astype(np.int32)
         places = batch.drawn[drawn]
@@ -195,7 +196,7 @@ class SiteReducer:
         there = np.flatnonzero(other.drawn_rows[:, 1])
         self.drawn_maxima[:, there] = other.drawn_maxima[:, there]
         self.drawn_exponents[:, there] = other.drawn_exponents[:, there]
-        shift = self.rows.drawn.append(other.rows.drawn.take(np.arange(other.rows.drawn.n_rows)))
+        shift, _ = self.rows.drawn.append(other.rows.drawn.take(np.arange(other.rows.drawn.n_rows)))
         self.drawn_rows[there] = other.drawn_rows[there] + [shift, 0]
         for mine, theirs in zip(self.lists.values(), other.lists.values(), strict=True):
             for split in range(len(SPLITS)):
@@ -206,7 +207,7 @@ class SiteReducer:
         taken = mine.absorb(theirs, split)
         addresses = theirs.addresses[:, split].copy()
         moved = taken & (addresses >= 0)
-        first = self.rows.kept.append(rows.kept.take(addresses[moved]))
+        first, _ = self.rows.kept.append(rows.kept.take(addresses[moved]))
         addresses[moved] = first + np.arange(moved.sum(), dtype=np.int32)
         addresses[addresses <= DRAWN] -= shift
         exponents = np.ascontiguousarray(theirs.exponents[:, split])

@@ -12,6 +12,7 @@ from neurogloss.records.tokens import Batch
 from neurogloss.reducers.counted_batch import CountedBatch
 from neurogloss.reducers.draws import SequenceDraws
 from neurogloss.reducers.site_reducer import SiteReducer
+from neurogloss.reducers.value_rows import Scratch
 
 
 class UnitReducer:
@@ -38,9 +39,16 @@ class UnitReducer:
     ) -> None:
         self.selection = selection
         self.draws = draws
+        scratch = Scratch()
         self.sites = {
             site: SiteReducer(
-                site, columns, draws, name=f"site-{number:04d}", directory=directory, token_sums=token_sums
+                site,
+                columns,
+                draws,
+                name=f"site-{number:04d}",
+                directory=directory,
+                token_sums=token_sums,
+                scratch=scratch,
             )
             for number, (site, columns) in enumerate(selection.columns.items())
         }

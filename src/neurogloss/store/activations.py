@@ -8,7 +8,8 @@ ROOT/KEY/                    one collection: a subject, a corpus and a plan
     statistics-HASH/         statistics alone, for one set of units
 ```
 Each subdirectory is sealed: whole and checksummed, or not there. A set of units holds a file of arrays
-per site, unit by unit, and beside it two of rows: values along sequences, float16 times a power of two.
+per site, unit by unit, and beside it two of rows: values along sequences, whole numbers of 16 bits
+times a power of two.
 The arrays hold the rows' addresses, so that one unit of many is read without the others.
 """
 
@@ -225,7 +226,7 @@ class StoredCollection:
         content = {
             "kind": kind,
             "n_units": len(named),
-            "rows": "float16 [row length], to be multiplied by 2 ** exponent",
+            "rows": "int16 [row length], to be multiplied by 2 ** exponent",
             "sites": sites,
         }
         with sealing(self.directory / f"{kind}-{digest}", content, checksums) as directory:
@@ -277,12 +278,12 @@ class _UnitsFile(ArrayFile):
 
     @cached_property
     def kept(self) -> np.ndarray:
-        """uint16 [row length]"""
+        """int16 [row length]"""
         return mapped_rows(self.path.with_suffix(".kept"), int(self.array("length")))
 
     @cached_property
     def drawn(self) -> np.ndarray:
-        """uint16 [row length]"""
+        """int16 [row length]"""
         return mapped_rows(self.path.with_suffix(".drawn"), int(self.array("length")))
 
 

@@ -64,7 +64,7 @@ class ArrayFile:
 
 
 def mapped_rows(path: Path, length: int) -> np.ndarray:
-    """A file of rows of float16, as their bits, uint16 [row length]: a row is read when it is looked at.
+    """A file of rows, int16 [row length]: a row is read when it is looked at.
 
     Raises:
         StoreError: The file is missing.
@@ -72,13 +72,13 @@ def mapped_rows(path: Path, length: int) -> np.ndarray:
     try:
         with path.open("rb") as file:
             if not path.stat().st_size:
-                return np.zeros((0, length), dtype=np.uint16)
+                return np.zeros((0, length), dtype=np.int16)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise StoreError(f"The stored rows {path} cannot be read.", known=str(error)) from error
     if hasattr(mapped, "madvise"):  # a unit's rows lie far apart, so nothing is gained by reading ahead
         mapped.madvise(mmap.MADV_RANDOM)
-    return np.frombuffer(mapped, dtype=np.uint16).reshape(-1, length)
+    return np.frombuffer(mapped, dtype=np.int16).reshape(-1, length)
 
 
 def pack_texts(texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -90,8 +90,8 @@ def test_units_are_found_in_any_set_with_their_polarity(stored: StoredCollection
 
 
 def test_values_are_rows_at_addresses(stored: StoredCollection) -> None:
-    kept = np.array([[1, 2, 0], [-8, 0.5, 0]], np.float16).view(np.uint16)
-    drawn = np.array([[3, 3, 3]], np.float16).view(np.uint16)
+    kept = np.array([[1, 2, 0], [-8, 5, 0]], np.int16)
+    drawn = np.array([[3, 3, 3]], np.int16)
     addresses = np.array([[[1, -1], [-2, 0]]], np.int32)  # [unit split slot]
     exponents = np.array([[[2, 0], [-1, 0]]], np.int8)
     units = [UnitId(SITE, 5)]
@@ -101,7 +101,7 @@ def test_values_are_rows_at_addresses(stored: StoredCollection) -> None:
         made = arrays([5], top_addresses=addresses, top_exponents=exponents)
         writer.add(SITE, SiteArrays(made.columns, made.plain, {"length": np.array(3)}))
     entry = stored.unit(UNITS, units[0])
-    assert entry.values("top", 0).tolist() == [[-32, 2, 0], [0, 0, 0]]
+    assert entry.values("top", 0).tolist() == [[-32, 20, 0], [0, 0, 0]]
     assert entry.values("top", 1).tolist() == [[1.5, 1.5, 1.5], [1, 2, 0]]
 
 
