@@ -188,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
     for flag, default, counted in _UNITS:
         made["estimate"].add_argument(flag, type=int, default=default, metavar="N", help=counted)
+    made["estimate"].add_argument("--scale", metavar="FILE", help="scale up to the models and machines of a YAML file")
     for name in ("benchmark", "leaderboard"):
         made[name].add_argument("--against", default="", metavar="EXPLAINER", help="test the others against this row")
         made[name].add_argument("--output", metavar="DIR", help="where the files go; by default into the store")
