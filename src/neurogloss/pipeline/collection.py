@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,37 @@ from neurogloss.store.activations import STATISTICS, TOKEN_SUMS, UNITS, Activati
 from neurogloss.store.token_table import TokenTable, write_table
 
 
+@dataclass(frozen=True)
+class CollectionPass:
+    """What one pass over a token table leaves; plain data, so that parts of it can be done elsewhere."""
+
+    stage: str
+    selection: UnitSelection
+    plan: CollectionPlan
+    token_sums: bool
+    splits: tuple[Split, ...]
+    batch_size: int
+
+    def reduced(self, subject: SubjectModel, table: TokenTable, rows: Iterable[int], progress: Progress) -> UnitReducer:
+        """The reducer that has taken in these rows of the table."""
+        sequences = (sequence for sequence in table.sequences(rows) if sequence.split in self.splits)
+        made = self._told(batches(sequences, self.batch_size, self.plan.ignore_first_tokens), progress)
+        return subject.collect(made, self.selection, self.plan, token_sums=self.token_sums)
+
+    def _told(self, made: Iterable[Batch], progress: Progress) -> Iterator[Batch]:
+        # A subject asks for the next batch when it is done with one.
+        for batch in made:
+            yield batch
+            progress.advance(self.stage, int(batch.counted.sum()))
+
+
+class Elsewhere(Protocol):
+    """Does passes in other processes."""
+
+    def reduced(self, key: str, what: CollectionPass) -> UnitReducer:
+        """The reducer that has taken in the whole token table of the collection of this key."""
+
+
 def collect_units(
     subject: SubjectModel,
     corpus: Corpus,
@@ -35,6 +66,7 @@ def collect_units(
     token_means: bool = False,
     max_table_bytes: int = 1 << 30,
     progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> CollectedUnits:
     """Collects what the store does not hold yet, and opens all of it.
 
@@ -52,13 +84,14 @@ def collect_units(
         token_means: Whether the mean activation per token is needed.
         max_table_bytes: The most that tables of token means, of all units, may take.
         progress: Hears of the stages `tokenize`, `collect` and `samples`.
+        elsewhere: Does the first pass; by default it is done here.
 
     Raises:
         ConfigError: The tables of token means would be larger than `max_table_bytes`.
         CorpusError: The corpus holds nothing to collect from.
         SubjectError: A unit is not there, or an activation is not finite.
     """
-    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress())
+    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress(), elsewhere)
     new = work.stored.missing(UNITS, units)
     if token_means:
         without_means = work.stored.missing(TOKEN_SUMS, units)
@@ -80,6 +113,7 @@ def site_statistics(
     *,
     batch_size: int,
     progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Mapping[str, np.ndarray]:
     """A field of `UnitStatistics` for every unit of `default_sites`, collected once and then kept.
 
@@ -91,11 +125,12 @@ def site_statistics(
         field: One of `selection.FIELDS`.
         batch_size: Sequences per batch.
         progress: Hears of the stages `tokenize` and `statistics`.
+        elsewhere: Does the pass; by default it is done here.
 
     Returns:
         float64 [unit] per site.
     """
-    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress())
+    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress(), elsewhere)
     sites = default_sites(subject.sites())
     units = tuple(UnitId(site.name, index) for site in sites for index in range(site.n_units))
     if new := work.stored.missing(STATISTICS, units):
@@ -114,7 +149,9 @@ class _Collector:
         store: ActivationStore,
         batch_size: int,
         progress: Progress,
+        elsewhere: Elsewhere | None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._subject = subject
         self._plan = plan
         self._batch_size = batch_size
@@ -182,18 +219,14 @@ class _Collector:
         only: Split | None = None,
     ) -> UnitReducer:
         splits = tuple(Split) if only is None else (only,)
+        what = CollectionPass(stage, selection, plan, token_sums, splits, self._batch_size)
         self._progress.start(stage, sum(self.table.counts[split]["tokens"] for split in splits), "tokens")
-        sequences = (sequence for sequence in self.table.sequences() if sequence.split in splits)
-        made = self._told_batches(stage, batches(sequences, self._batch_size, plan.ignore_first_tokens))
-        reducer = self._subject.collect(made, selection, plan, token_sums=token_sums)
+        if self._elsewhere is None:
+            reducer = what.reduced(self._subject, self.table, range(len(self.table)), self._progress)
+        else:
+            reducer = self._elsewhere.reduced(self.stored.key, what)
         self._progress.finish(stage)
         return reducer
-
-    def _told_batches(self, stage: str, made: Iterable[Batch]) -> Iterator[Batch]:
-        # A subject asks for the next batch when it is done with one.
-        for batch in made:
-            yield batch
-            self._progress.advance(stage, int(batch.counted.sum()))
 
     def _second_pass(self, reducer: UnitReducer, ids: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Reads the values of the sequences drawn at each site, [unit split bin slot pos]."""
