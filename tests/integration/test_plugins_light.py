@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn", "vllm", "openai", "anthropic"}
-HEAVY |= {"hydra", "omegaconf", "pandas", "datasets", "numpy"}
+HEAVY |= {"hydra", "omegaconf", "pandas", "datasets", "ray", "numpy"}
 LIST = "from neurogloss.cli.main import main; main(['plugins'])"
 
 
