@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,13 +11,19 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from neurogloss.errors import NeuroglossError, UsageError
 from neurogloss_ray.configs import RayConfig
 
+_log = logging.getLogger(__name__)
+
+
+def tell_death(error: RayActorError | None) -> None:
+    """Warns that a worker has died."""
+    _log.warning("a worker died; another does what it was at. %s", _said(error) if error else "")
+
 
 def died_too_often(where: str, error: RayActorError, deaths: int) -> NeuroglossError:
     """The error for a worker that dies again and again."""
-    said = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
     return NeuroglossError(
         f"A worker died {where}, {deaths} times.",
-        known=f"Ray says: {said}",
+        known=f"Ray says: {_said(error)}",
         remedy="What was committed is kept: the same command goes on from there. Where memory ran out, set "
         "executor.workers or executor.concurrency lower; executor.attempts says how many deaths are borne.",
     )
@@ -58,3 +65,7 @@ def unusable() -> Iterator[None]:
             known=f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1]}",
             remedy="Every machine needs the same versions of Python, ray, neurogloss and its plugins.",
         ) from error
+
+
+def _said(error: RayActorError) -> str:
+    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())

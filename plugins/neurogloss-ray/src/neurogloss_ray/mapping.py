@@ -16,7 +16,7 @@ from neurogloss.interfaces.executor import Work
 from neurogloss_ray.actors import HubActor, WorkActor
 from neurogloss_ray.cluster import Cluster
 from neurogloss_ray.configs import RayConfig
-from neurogloss_ray.faults import died_too_often, none_began, of_the_hub, unusable
+from neurogloss_ray.faults import died_too_often, none_began, of_the_hub, tell_death, unusable
 from neurogloss_ray.outcomes import result_of
 
 
@@ -122,6 +122,7 @@ class _Crew:
                 deaths += 1
                 if deaths >= self._config.attempts:
                     raise died_too_often("before it could begin", error, deaths) from None
+                tell_death(error)
 
     async def _feed(self, worker: Any, concurrency: int) -> None:
         """Hands a worker items as it can take them.

@@ -18,7 +18,7 @@ from neurogloss.interfaces.executor import Reduction
 from neurogloss_ray.actors import HubActor, ReductionActor, Tree
 from neurogloss_ray.cluster import Cluster
 from neurogloss_ray.configs import RayConfig
-from neurogloss_ray.faults import died_too_often, none_began, of_the_hub, unusable
+from neurogloss_ray.faults import died_too_often, none_began, of_the_hub, tell_death, unusable
 from neurogloss_ray.outcomes import result_of
 
 _THREADS = 4
@@ -168,6 +168,7 @@ class _Crew:
         if error is not None and self._deaths[tree] >= self._config.attempts:
             where = "before it could begin" if tree is None else f"at shards {tree[0]} to {tree[1]}"
             raise died_too_often(where, error, self._deaths[tree])
+        tell_death(error)
         self._workers.remove(worker)
         self._running = {ref: job for ref, job in self._running.items() if job.worker is not worker}
         self._cluster.end(worker.actor)
