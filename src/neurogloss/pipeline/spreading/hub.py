@@ -39,7 +39,7 @@ class ProgressHub(Hub):
 
     async def answer(self, part: str, verb: str, *values: Any) -> Any:
         if part in self._lost:
-            raise NeuroglossError(f"The part {part} was given up.")
+            raise _given_up(part)
         found = getattr(self, f"on_{verb}")(part, *values)
         return await found if asyncio.iscoroutine(found) else found
 
@@ -188,12 +188,12 @@ class RunHub(ProgressHub):
         await asyncio.wait([entering])
         wanted = self._entering.pop((part, number), None)
         if entering.cancelled():
-            return
+            raise _given_up(part)
         value = entering.result()
-        if wanted:
-            self._held[part, number] = (context, value)
-        else:
-            await context.__aexit__(None, None, None)
+        self._held[part, number] = (context, value)
+        if not wanted:
+            await self.on_leave(part, number)
+            raise _given_up(part)
 
     @asynccontextmanager
     async def _reserved(self, most: Charge) -> AsyncIterator[_Reservation]:
@@ -214,6 +214,10 @@ class RunHub(ProgressHub):
             self._askers[key] -= 1
             if not self._askers[key]:
                 del self._askers[key], self._asked[key]
+
+
+def _given_up(part: str) -> NeuroglossError:
+    return NeuroglossError(f"The part {part} was given up.")
 
 
 @asynccontextmanager
