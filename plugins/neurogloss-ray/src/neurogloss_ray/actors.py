@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,11 +21,17 @@ Tree = tuple[int, int]
 
 
 class HubActor:
-    """Holds a hub."""
+    """Holds a hub.
+
+    Ray lets the calls of an asynchronous actor overtake each other. So each call of a part has a number,
+    and waits for those before it.
+    """
 
     def __init__(self, hub: Hub, folder: str) -> None:
         _enter(folder)
         self._hub = hub
+        self._next: Counter[str] = Counter()
+        self._early: dict[tuple[str, int], asyncio.Future[None]] = {}
 
     async def open(self) -> Raised | None:
         """Opens it; returns what that raises."""
@@ -34,12 +41,22 @@ class HubActor:
             return raised(error)
         return None
 
-    async def answer(self, part: str, verb: str, *values: Any) -> Any:
+    async def answer(self, part: str, number: int, verb: str, *values: Any) -> Any:
         """See `Hub`; what it raises is returned."""
+        await self.reached(part, number)
         try:
             return await self._hub.answer(part, verb, *values)
         except Exception as error:
             return raised(error)
+
+    async def reached(self, part: str, number: int) -> None:
+        """Returns when a part's earlier calls have begun to be answered."""
+        if number != self._next[part]:
+            self._early[part, number] = asyncio.get_running_loop().create_future()
+            await self._early.pop((part, number))
+        self._next[part] += 1
+        if (following := self._early.get((part, number + 1))) is not None:
+            following.set_result(None)
 
     async def lost(self, part: str) -> None:
         """See `Hub`."""
@@ -60,17 +77,27 @@ class ActorLine(Line):
     def __init__(self, hub: Any, part: str) -> None:
         self._hub = hub
         self._part = part
+        self._n_calls = 0
 
     async def ask(self, verb: str, *values: Any) -> Any:
         with of_the_hub():
-            return result_of(await self._hub.answer.remote(self._part, verb, *values))
+            return result_of(await self._call(self._hub.answer, verb, *values))
 
     def ask_now(self, verb: str, *values: Any) -> Any:
         with of_the_hub():
-            return result_of(ray.get(self._hub.answer.remote(self._part, verb, *values)))
+            return result_of(ray.get(self._call(self._hub.answer, verb, *values)))
 
     def tell(self, verb: str, *values: Any) -> None:
-        self._hub.answer.remote(self._part, verb, *values)
+        self._call(self._hub.answer, verb, *values)
+
+    def arrived(self) -> Any:
+        """A reference to wait for until all that was told has arrived."""
+        return self._call(self._hub.reached)
+
+    def _call(self, method: Any, *values: Any) -> Any:
+        called = method.remote(self._part, self._n_calls, *values)
+        self._n_calls += 1
+        return called
 
 
 class WorkActor:
@@ -80,8 +107,9 @@ class WorkActor:
         _enter(folder)
         # The store is asked from within the loop, as a local one is.
         os.environ["RAY_WARN_BLOCKING_GET_INSIDE_ASYNC"] = "0"
-        self._work: Work | None = None
-        self._opening = asyncio.Lock()
+        self._line: ActorLine | None = None
+        self._opened = asyncio.Event()
+        self._closing = False
         self._doing: set[asyncio.Task[Any]] = set()
 
     async def ready(self) -> None:
@@ -89,19 +117,22 @@ class WorkActor:
 
     async def open(self, work: Work, hub: Any, part: str) -> Raised | None:
         """Opens the part; returns what that raises."""
-        async with self._opening:
-            self._work = work
-            if hub is not None:
-                work.join(ActorLine(hub, part))
-            try:
-                await work.open()
-            except Exception as error:
-                return raised(error)
-            return None
+        self._work = work
+        if hub is not None:
+            self._line = ActorLine(hub, part)
+            work.join(self._line)
+        try:
+            await work.open()
+        except Exception as error:
+            return raised(error)
+        finally:
+            self._opened.set()
+        return None
 
     async def do(self, item: Any) -> Any:
         """The item's result, or what doing it raises."""
-        assert self._work is not None
+        if self._closing:
+            return None
         doing = asyncio.ensure_future(self._work.do(item))
         self._doing.add(doing)
         try:
@@ -112,17 +143,19 @@ class WorkActor:
             self._doing.discard(doing)
 
     async def close(self) -> Raised | None:
-        """Ends what is in work and closes the part; returns what that raises."""
+        """Ends what is in work and closes the part, once it is open; returns what that raises."""
+        self._closing = True
         for doing in self._doing:
             doing.cancel()
         await asyncio.gather(*self._doing, return_exceptions=True)
-        async with self._opening:
-            try:
-                if self._work is not None:
-                    await self._work.close()
-            except Exception as error:
-                return raised(error)
-            return None
+        await self._opened.wait()
+        try:
+            await self._work.close()
+            if self._line is not None:
+                await self._line.arrived()
+        except Exception as error:
+            return raised(error)
+        return None
 
 
 class ReductionActor:
@@ -134,13 +167,15 @@ class ReductionActor:
 
     def __init__(self, folder: str) -> None:
         _enter(folder)
+        self._line: ActorLine | None = None
         self._states: dict[Tree, Any] = {}
 
     def open(self, work: Reduction, hub: Any, part: str) -> Raised | None:
         """Opens the part; returns what that raises."""
         self._work = work
         if hub is not None:
-            work.join(ActorLine(hub, part))
+            self._line = ActorLine(hub, part)
+            work.join(self._line)
         try:
             work.open()
         except Exception as error:
@@ -151,6 +186,8 @@ class ReductionActor:
         """Makes and keeps the state of one shard; returns what that raises."""
         try:
             self._states[tree] = self._work.reduce(shard)
+            if self._line is not None:
+                ray.get(self._line.arrived())
         except Exception as error:
             return raised(error)
         return None

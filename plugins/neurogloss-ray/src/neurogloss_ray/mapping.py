@@ -50,7 +50,7 @@ class _Crew:
         self._changed = asyncio.Condition()
         self._began = asyncio.Event()
         self._workers: dict[str, Any] = {}
-        self._there: set[str] = set()
+        self._opening: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._hub: Any = None
 
@@ -108,7 +108,7 @@ class _Crew:
             try:
                 with unusable():
                     await worker.ready.remote()
-                    self._there.add(name)
+                    self._opening.add(name)
                     result_of(await worker.open.remote(self._work, self._hub, name))
                 self._began.set()
                 deaths = 0
@@ -188,7 +188,7 @@ class _Crew:
 
     async def _closed(self, name: str, worker: Any) -> None:
         try:
-            if name in self._there:  # another may wait for its place in the cluster for ever
+            if name in self._opening:  # another may wait for its place in the cluster for ever
                 result_of(await worker.close.remote())
         except RayActorError:
             return  # what it had done is told, and committed
