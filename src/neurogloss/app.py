@@ -83,7 +83,7 @@ def collect(settings: Settings, progress: Progress) -> CollectOutcome:
             found.key, session.units, found.n_documents, found.n_sequences, found.n_tokens, time.monotonic() - started
         )
     finally:
-        asyncio.run(session.close())
+        session.executor.close()
 
 
 def run(settings: Settings, progress: Progress) -> RunOutcome:

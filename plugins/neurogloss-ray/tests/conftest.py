@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_AUTH_MODE"] = "disabled"  # otherwise a token is put into the home folder
 
 import ray
 from ray.cluster_utils import Cluster
