@@ -33,11 +33,11 @@ class Hub(ABC):
         """Frees what a part held that has died; it is answered no more."""
 
     @abstractmethod
-    async def news(self) -> Sequence[Any]:
-        """Waits until there is something to tell whoever began the work, and returns all of it."""
+    async def news(self, n_heard: int) -> Sequence[Any]:
+        """Waits until there is news for whoever began the work beyond the first `n_heard`, and returns it."""
 
     @abstractmethod
-    async def close(self) -> Sequence[Any]:
+    async def close(self, n_heard: int) -> Sequence[Any]:
         """Frees what `open` built; returns the last news."""
 
 

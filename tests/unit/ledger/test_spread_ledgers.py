@@ -111,7 +111,7 @@ async def spread_with(tmp_path: Path) -> AsyncIterator[Any]:
 
     yield make
     for hub in made:
-        await hub.close()
+        await hub.close(0)
 
 
 async def _turns_of_the_loop() -> None:
@@ -234,7 +234,7 @@ async def test_progress_of_many_is_one() -> None:
         part.note(f"a note of {parts.index(part)}")
         part.finish("explain")
     await _turns_of_the_loop()
-    assert await hub.news() == [
+    told = [
         ("start", ("explain", 6, "steps")),
         ("advance", ("explain", 4)),
         ("advance", ("collect", 3)),
@@ -243,6 +243,12 @@ async def test_progress_of_many_is_one() -> None:
         ("advance", ("collect", 2)),
         ("note", ("a note of 1",)),
     ]
-    parts[0].advance("explain")
+    assert await hub.news(0) == told
+    assert await hub.news(3) == told[3:], "three were heard, and four were lost on the way"
+    listening = asyncio.create_task(hub.news(7))
+    parts[0].advance("explain")  # beyond the total
     await _turns_of_the_loop()
-    assert await hub.close() == [("finish", ("explain",))]
+    assert not listening.done()
+    parts[0].note("last")
+    assert await listening == [("note", ("last",))]
+    assert await hub.close(7) == [("note", ("last",)), ("finish", ("explain",))]

@@ -62,13 +62,13 @@ class HubActor:
         """See `Hub`."""
         await self._hub.lost(part)
 
-    async def news(self) -> Sequence[Any]:
+    async def news(self, n_heard: int) -> Sequence[Any]:
         """See `Hub`."""
-        return await self._hub.news()
+        return await self._hub.news(n_heard)
 
-    async def close(self) -> Sequence[Any]:
+    async def close(self, n_heard: int) -> Sequence[Any]:
         """See `Hub`."""
-        return await self._hub.close()
+        return await self._hub.close(n_heard)
 
 
 class ActorLine(Line):

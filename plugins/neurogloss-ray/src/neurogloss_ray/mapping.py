@@ -53,6 +53,7 @@ class _Crew:
         self._opening: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._hub: Any = None
+        self._n_heard = 0
 
     async def begin(self) -> None:
         """Opens the hub and begins workers; does not wait for them."""
@@ -83,7 +84,7 @@ class _Crew:
         outcomes = await asyncio.gather(*closing, return_exceptions=True)
         if self._hub is not None:
             with suppress(RayActorError):
-                self._hear(await self._hub.close.remote())
+                self._hear(await self._hub.close.remote(self._n_heard))
             self._cluster.end(self._hub)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -179,10 +180,11 @@ class _Crew:
     async def _listen(self) -> None:
         while True:
             with of_the_hub():
-                news = await self._hub.news.remote()
+                news = await self._hub.news.remote(self._n_heard)
             self._hear(news)
 
     def _hear(self, news: Sequence[Any]) -> None:
+        self._n_heard += len(news)
         for each in news:
             self._work.hear(each)
 

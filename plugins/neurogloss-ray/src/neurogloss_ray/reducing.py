@@ -70,6 +70,7 @@ class _Crew:
         self._deaths: Counter[Tree | None] = Counter()
         self._hub: Any = None
         self._news: Any = None
+        self._n_heard = 0
 
     def reduced(self) -> Any:
         """The packed state of all shards."""
@@ -79,7 +80,7 @@ class _Crew:
         if hub is not None:
             self._hub = self._cluster.hub(HubActor, hub, os.getcwd())
             result_of(ray.get(self._hub.open.remote()))
-            self._news = self._hub.news.remote()
+            self._news = self._hub.news.remote(0)
         for _ in range(min(n_workers, len(self._shards))):
             self._begin_worker()
         whole = (0, len(self._shards))
@@ -108,7 +109,7 @@ class _Crew:
             self._cluster.end(worker.actor)
         if self._hub is not None:
             with suppress(RayActorError):
-                self._hear(ray.get(self._hub.close.remote()))
+                self._hear(ray.get(self._hub.close.remote(self._n_heard)))
             self._cluster.end(self._hub)
 
     def _begin_worker(self) -> None:
@@ -130,7 +131,7 @@ class _Crew:
                 with of_the_hub():
                     news = ray.get(self._news)
                 self._hear(news)
-                self._news = self._hub.news.remote()
+                self._news = self._hub.news.remote(self._n_heard)
             finished = [ref for ref in done if ref in self._running]
             if finished or not done:
                 return finished
@@ -210,5 +211,6 @@ class _Crew:
         return next((worker for worker in self._workers if tree in worker.holds), None)
 
     def _hear(self, news: Sequence[Any]) -> None:
+        self._n_heard += len(news)
         for each in news:
             self._work.hear(each)

@@ -32,6 +32,7 @@ class ProgressHub(Hub):
         self._left: dict[str, float] = dict(begun or {})
         self._begun_here: list[str] = []
         self._news: list[News] = []
+        self._n_forgotten = 0
         self._lost: set[str] = set()
 
     async def open(self) -> None:
@@ -67,14 +68,20 @@ class ProgressHub(Hub):
     async def lost(self, part: str) -> None:
         self._lost.add(part)
 
-    async def news(self) -> Sequence[News]:
-        await self._changed.wait()
-        self._changed.clear()
-        news, self._news = self._news, []
-        return news
+    async def news(self, n_heard: int) -> Sequence[News]:
+        while not self._unheard(n_heard):
+            self._changed.clear()
+            await self._changed.wait()
+        return self._news
 
-    async def close(self) -> Sequence[News]:
-        return [*self._news, *(("finish", (stage,)) for stage in self._begun_here)]
+    async def close(self, n_heard: int) -> Sequence[News]:
+        return [*self._unheard(n_heard), *(("finish", (stage,)) for stage in self._begun_here)]
+
+    def _unheard(self, n_heard: int) -> list[News]:
+        """What is left when what was heard is forgotten; an answer that nobody took was not heard."""
+        self._news = self._news[max(0, n_heard - self._n_forgotten) :]
+        self._n_forgotten = max(self._n_forgotten, n_heard)
+        return self._news
 
 
 @dataclass(frozen=True)
@@ -126,10 +133,10 @@ class RunHub(ProgressHub):
             for owner, number in [key for key in keys if key[0] == part]:
                 await self.on_leave(owner, number)
 
-    async def close(self) -> Sequence[News]:
+    async def close(self, n_heard: int) -> Sequence[News]:
         if self._store is not None:
             self._store.close()
-        return await super().close()
+        return await super().close(n_heard)
 
     def on_store(self, part: str, method: str, values: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Calls a method of the store."""
