@@ -171,13 +171,14 @@ def test_the_table_is_that_of_the_local_executor(local: Path, two_nodes: Any, tm
 
 
 def test_a_node_that_dies_while_units_are_collected(
-    local: Path, two_nodes: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    local: Path, two_nodes: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     progress = Watched("collect", 500, two_nodes.kill)
     app.collect(_settings(tmp_path, *_on(two_nodes), "executor.shards_per_worker=3"), progress)
     assert "a worker died" in caplog.text
     assert progress.done["collect"] == progress.totals["collect"]
     _assert_close(_arrays(tmp_path), _arrays(local), 1e-9)
+    assert not capsys.readouterr().out, "Ray itself says nothing"
 
 
 def test_a_node_that_dies_while_units_are_explained(

@@ -48,6 +48,8 @@ class Cluster:
             )
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             raise _unreachable(self._config.address, str(error)) from error
+        # Otherwise Ray prints what it thinks of dead workers to stdout, where --json is read.
+        ray._private.worker._worker_logs_enabled = self._config.logs
         self._ours = True
 
     def disconnect(self) -> None:
