@@ -29,6 +29,7 @@ from neurogloss.records.units import UnitId
 from neurogloss.session import Session, Shared
 from neurogloss.store.activations import ActivationStore
 from neurogloss.store.room import needing_room, write_whole
+from neurogloss.view.text import counted
 
 _IN_A_BATCH = 1000
 """Units whose requests wait for a batch together."""
@@ -155,7 +156,7 @@ def _stopped(error: BudgetError, session: Session, run_id: str) -> BudgetError:
     spent = store.totals(run_id)
     cost = "an unknown amount" if spent.usd is None else f"${spent.usd:,.4f}"
     known = (
-        f"{error.known}\nThis run's {spent.calls:,} calls cost {cost}. "
+        f"{error.known}\nThis run has made {counted(spent.calls, 'call')} for {cost}. "
         f"Left to do: {left} of {len(session.units)} units."
     )
     return BudgetError(error.wrong, known=known, remedy=error.remedy)

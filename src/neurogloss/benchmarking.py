@@ -20,6 +20,7 @@ from neurogloss.pipeline.progress import Progress
 from neurogloss.plugin.registry import load_registry
 from neurogloss.records.runs import RunManifest
 from neurogloss.session import Session, Shared
+from neurogloss.view.text import counted
 
 RUNS = "runs"
 """The stage, as progress hears of it."""
@@ -119,7 +120,7 @@ async def _runs(grid: Grid, progress: Progress) -> list[DoneRun]:
             done.append(run if run.error else await _done(run, progress, shared))
             progress.advance(RUNS)
     except BudgetError as error:
-        known = f"{error.known}\nOf the benchmark's {len(grid.runs)} runs {len(done)} are done."
+        known = f"{error.known}\nDone: {len(done)} of the benchmark's {counted(len(grid.runs), 'run')}."
         raise BudgetError(error.wrong, known=known, remedy=error.remedy) from None
     finally:
         progress.finish(RUNS)

@@ -108,7 +108,7 @@ def test_an_interrupted_benchmark_goes_on_to_the_same_table(start: Start, monkey
 def test_one_budget_stops_all_runs_and_a_larger_one_goes_on(start: Start) -> None:
     code, message = start("benchmark", "benchmark=small", *RUN, "budget.max_calls=5")
     assert code == 3
-    assert f"Of the benchmark's {N_RUNS} runs 1 are done." in message
+    assert f"Done: 1 of the benchmark's {N_RUNS} runs." in message
     assert _calls() <= 5
     code, board = start("benchmark", "benchmark=small", *RUN)
     assert code == 0

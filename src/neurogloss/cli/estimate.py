@@ -22,6 +22,7 @@ from neurogloss.pipeline.estimating.amounts import Amounts, Interval
 from neurogloss.pipeline.estimating.estimate import Estimate, RoleEstimate
 from neurogloss.pipeline.estimating.scaling import ScaleConfig, ScaleRow, scaled
 from neurogloss.plugin.registry import load_registry
+from neurogloss.view.text import counted
 
 _HEADER = ("calls", "prompt tokens", "cacheable", "completion tokens", "dollars")
 _SCALED = (
@@ -102,8 +103,8 @@ def print_estimate(estimate: Estimate, notes: Iterable[str] = ()) -> None:
     ]
     if pilot is not None:
         cost = "an unknown amount" if pilot.usd is None else _dollars(pilot.usd)
-        made = f"{pilot.calls:,} calls for {cost}" if pilot.calls else "all committed already"
-        fields.append(("pilot", f"{pilot.n_units} units, {made}; the beginning of run {pilot.run_id}"))
+        made = f"{counted(pilot.calls, 'call')} for {cost}" if pilot.calls else "all committed already"
+        fields.append(("pilot", f"{counted(pilot.n_units, 'unit')}, {made}; the beginning of run {pilot.run_id}"))
     print_fields([*fields, *(("note", note) for note in notes)])
 
 

@@ -16,6 +16,7 @@ from neurogloss.records.explanations import Explanation
 from neurogloss.records.failures import Failure
 from neurogloss.records.runs import LedgerTotals
 from neurogloss.records.scores import Score
+from neurogloss.view.text import counted
 
 _WIDTH_ELSEWHERE = 160
 """Characters in a line where stdout is no terminal."""
@@ -196,8 +197,7 @@ def _number(value: float | None) -> str:
 
 def failed_units(count: int) -> str:
     """How many units failed, and what can be done about it."""
-    units = "1 unit" if count == 1 else f"{count} units"
-    return f"{units}; the same command with retry_failed=true asks again"
+    return f"{counted(count, 'unit')}; the same command with retry_failed=true asks again"
 
 
 def printable(text: str) -> str:

@@ -50,7 +50,7 @@ def token_sequences(subject: SubjectModel, corpus: Corpus, plan: CollectionPlan)
     if n_sequences == 0:
         raise CorpusError(
             "The corpus is empty: it holds no document." if n_documents == 0 else "The corpus holds no text.",
-            known=f"{n_documents} documents were read; none gave the subject a token to be explained at.",
+            known=f"Documents that were read: {n_documents}; none gave the subject a token to be explained at.",
             remedy="Check the corpus' paths, filters and text field, and max_documents.",
         )
 
