@@ -39,7 +39,8 @@ class LogprobConfig:
     mode: Mode = Mode.ALL_AT_ONCE
     """Ask for all tokens at once, or one at a time."""
     layout: Layout = Layout.LINES
-    """How tokens and levels are written: `lines`, or `compact`, which costs half the tokens."""
+    """How tokens and levels are written: `lines`, or `compact`, which costs half the tokens. A server that lists few
+    tokens leaves more of them unanswered there."""
     prompt: str | None = None
     """File with the prompt's template; null takes the built-in one of the layout."""
     chat: bool = False
