@@ -24,8 +24,10 @@ from neurogloss.pipeline.estimating.scaling import ScaleConfig, ScaleRow, scaled
 from neurogloss.plugin.registry import load_registry
 
 _HEADER = ("calls", "prompt tokens", "cacheable", "completion tokens", "dollars")
-_SCALED = ("model", "units", "GPUs", "collect, h", "GB", "prompt tokens", "completion tokens", "tokens, $")
-_SCALED += ("own models, h", "GPUs, $")
+_SCALED = (
+    *("model", "units", "GPUs", "collect, h", "GB", "prompt tokens", "completion tokens", "tokens, $"),
+    *("own models, h", "GPUs, $"),
+)
 _TIMES = ((1, "hours"), (60, "minutes"), (3600, "seconds"))
 """How many are in an hour."""
 _SCALES = ((1e9, "billion"), (1e6, "million"))

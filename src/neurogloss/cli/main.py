@@ -28,6 +28,9 @@ COMMANDS = {
 _CONFIGURED = ("run", "collect", "estimate", "benchmark", "leaderboard", "report", "runs", "doctor")
 """Commands that take overrides of the configuration."""
 
+_RUNS = ("RUN", "the id of a run, its first letters, or latest; store=OPTION and store.KEY=VALUE say where they are")
+"""What `leaderboard` is given."""
+
 _UNITS = (
     ("--sample", 5, "count the tokens of this many units"),
     ("--pilot", 0, "run this many units before, as the beginning of the run, to narrow the estimate"),
@@ -175,7 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     made["report"].add_argument("run", nargs="?", metavar="RUN", help="the id of a run, its first letters, or latest")
     made["report"].add_argument("--output", metavar="FILE", help="where to write it; by default into the store")
     for name in _CONFIGURED:
-        made[name].add_argument("overrides", nargs="*", metavar="OVERRIDE", help="KEY=VALUE or GROUP=OPTION")
+        positional, what = _RUNS if name == "leaderboard" else ("OVERRIDE", "KEY=VALUE or GROUP=OPTION")
+        made[name].add_argument("overrides", nargs="*", metavar=positional, help=what)
         made[name].add_argument(
             "--config-dir", action="append", default=[], metavar="DIR", help="a folder with groups of your own"
         )

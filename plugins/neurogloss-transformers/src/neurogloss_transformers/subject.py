@@ -86,7 +86,7 @@ class TransformersSubject(SubjectModel, OutputWeights):
 
         # Hooks are on the model, so two threads must not run it at once.
         with self._running, torch.inference_mode():
-            self._room.run_in_parts(*batch.token_ids.shape, run)
+            self._room.run_in_parts(len(batch.token_ids), batch.token_ids.shape[1], run)
         return {name: _joined(parts) for name, parts in read.items()}
 
     def collect(self, batches: Iterable[Batch], reducer: UnitReducer) -> None:
@@ -118,7 +118,7 @@ class TransformersSubject(SubjectModel, OutputWeights):
 
             self._run(batch.rows(first, end), wanted, take)
 
-        self._room.run_in_parts(*batch.token_ids.shape, run)
+        self._room.run_in_parts(len(batch.token_ids), batch.token_ids.shape[1], run)
 
     def output_directions(self, site: str, indices: np.ndarray) -> np.ndarray:
         import torch
