@@ -124,7 +124,8 @@ async def test_a_language_model_goes_on_with_halves(
     model = LocalModel(LocalModelConfig(model=prompt_folder("llama"), device="cpu"))
     words = ("tea", "café", "Paris", "France", "hot")
     generations = [GenerateRequest((Message("user", f"Say {word}."),), 6) for word in words]
-    choices = [ChoiceRequest((Message("user", f"Is it {word}?"),), ("Answer: ", ""), ("0", "1"), "0") for word in words]
+    lead = [(Message("user", f"Is it {word}?"),) for word in words]
+    choices = [ChoiceRequest(("It is ", "."), ("0", "1"), "0", messages) for messages in lead]
 
     async def asked() -> tuple[list[Any], list[Any]]:
         texts = asyncio.gather(*map(model.generate, generations))
