@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from postgres_server import postgres
 
 from neurogloss.config.composing import compose
 from neurogloss.config.settings import settings_of
@@ -27,13 +29,13 @@ from neurogloss.records.runs import Cell, ScoreRow
 from neurogloss.records.scores import Measure, Score
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session
-from neurogloss.store.configs import SqliteStoreConfig
+from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
 from neurogloss.store.sql import SqlResultStore
 
 N_SCORES, TOGETHER, ALONE = 100_000, 1_000, 2_000
 N_SITES, N_UNITS = 48, 6_400
 """GPT-2 XL's."""
-SHARED = ("random_rows", "n_tokens", "n_sequences")
+SHARED = ("length", "n_tokens", "n_sequences")
 """The arrays that do not lie unit by unit."""
 PLACES = (0, 1234, 3201, 5000, 6399)
 """Units that are looked at, one of another site each."""
@@ -53,7 +55,7 @@ def read():
 root, key, unit, cold = sys.argv[1:]
 if cold == "cold":
     # Without pages in memory and without reading ahead, what is mapped in the end is what was looked at.
-    for path in Path(root).rglob("*.safetensors"):
+    for path in Path(root).rglob("*.*"):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     made = mmap.mmap
@@ -98,9 +100,9 @@ def scores(n: int) -> list[ScoreRow]:
     return [ScoreRow(Cell(UnitId("layers.0.mlp", index), "main", 0), "main", verdict) for index in range(n)]
 
 
-def writing(folder: Path) -> tuple[float, float, float]:
+def writing(config: SqliteStoreConfig | PostgresStoreConfig) -> tuple[float, float, float]:
     """Seconds, by the clock and of the CPU, of writing 100,000 scores, a thousand at a time; milliseconds alone."""
-    store, rows = SqlResultStore(SqliteStoreConfig(str(folder))), scores(N_SCORES)
+    store, rows = SqlResultStore(config), scores(N_SCORES)
     try:
         started, cpu_started = time.perf_counter(), time.process_time()
         for first in range(0, N_SCORES, TOGETHER):
@@ -129,16 +131,19 @@ def collection(root: Path) -> str:
     names = {f"layers.{site}.mlp": f"site-{site:04d}.safetensors" for site in range(N_SITES)}
     for name in names.values():
         stretched(small, units / f"big-{name}")
-        (units / f"big-{name}").rename(units / name) if name != small.name else None
+        if name != small.name:
+            (units / f"big-{name}").rename(units / name)
+            for ending in (".kept", ".drawn"):
+                shutil.copy(small.with_suffix(ending), (units / name).with_suffix(ending))
     (units / f"big-{small.name}").rename(small)
-    files = {name: {"bytes": (units / name).stat().st_size, "sha256": ""} for name in names.values()}
+    files = {path.name: {"bytes": path.stat().st_size, "crc32": 0} for path in units.glob("site-*")}
     manifest |= {"sites": names, "n_units": N_SITES * N_UNITS, "files": files}
     (units / "manifest.json").write_text(json.dumps(manifest))
     return found.key
 
 
 def stretched(small: Path, big: Path) -> None:
-    """Writes a site's file with so many units that only those at `PLACES`, the units' keys and scales hold values."""
+    """Writes a site's file with so many units that only those at `PLACES` and the units' keys hold values."""
     with small.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         start = file.tell()
@@ -198,6 +203,7 @@ def seconds_of(command: Sequence[str]) -> tuple[float, float]:
 def measured(repeats: int) -> list[Row]:
     """All measures, in turn, so that a busy moment of the machine does not fall on one alone."""
     written: list[tuple[float, float, float]] = []
+    elsewhere: list[tuple[float, float, float]] = []
     opened: list[tuple[float, float, float]] = []
     starts: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -209,7 +215,9 @@ def measured(repeats: int) -> list[Row]:
             "neurogloss run, until it loads the model": ([sys.executable, "-c", UNTIL_THE_MODEL, folder], "1.5"),
         }
         for repeat in range(repeats):
-            written.append(writing(Path(folder) / f"results-{repeat}"))
+            written.append(writing(SqliteStoreConfig(f"{folder}/results-{repeat}")))
+            with postgres(folder) as config:
+                elsewhere += [] if config is None else [writing(config)]
             opened += opening(root, key)
             for name, (command, _) in commands.items():
                 starts.setdefault(name, []).append(seconds_of(command))
@@ -223,6 +231,13 @@ def measured(repeats: int) -> list[Row]:
         (f"one unit of {N_SITES * N_UNITS:,}: ms of the CPU", cpu_milliseconds, ".1f", ""),
         (f"one unit of {N_SITES * N_UNITS:,}: kB read", kilobytes, ".0f", "a few hundred"),
     ]
+    if elsewhere:
+        together, of_cpu, alone = map(list, zip(*elsewhere, strict=True))
+        rows += [
+            (f"Postgres: {N_SCORES:,} scores, {TOGETHER:,} at a time: seconds", together, ".2f", ""),
+            (f"Postgres: {N_SCORES:,} scores, {TOGETHER:,} at a time: CPU seconds here", of_cpu, ".2f", ""),
+            ("Postgres: a score, committed alone: ms", alone, ".2f", ""),
+        ]
     for name, (_, most) in commands.items():
         walls, cpus = map(list, zip(*starts[name], strict=True))
         rows += [(f"{name}: seconds", walls, ".2f", most), (f"{name}: CPU seconds", cpus, ".2f", "")]

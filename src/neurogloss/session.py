@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from neurogloss.config.arms import reads
 from neurogloss.config.choices import Choice
 from neurogloss.config.secrets import redacted, variables_of
 from neurogloss.config.settings import Settings, determining, has_server
@@ -336,7 +337,7 @@ class Session:
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        """The run's explainer and the floors, each with all scorers."""
+        """The run's explainer and the floors, each with the scorers that read what it writes."""
         main = (self.settings.explainer, self.settings.simulator)
         pairs = {MAIN: main, **self.settings.floors}
         return tuple(self._arm(name, explainer, simulator) for name, (explainer, simulator) in pairs.items())
@@ -351,7 +352,11 @@ class Session:
             self.store.close()
 
     def _arm(self, name: str, explainer: Choice, simulator: Choice) -> Arm:
-        scorers = {key: self._assembled(choice, simulator) for key, choice in self.settings.scorers.items()}
+        scorers = {
+            key: self._assembled(choice, simulator)
+            for key, choice in self.settings.scorers.items()
+            if reads(choice, explainer)
+        }
         return Arm(name, self._assembled(explainer, simulator), scorers)
 
     def _assembled(self, choice: Choice, simulator: Choice) -> Any:

@@ -60,6 +60,18 @@ def test_the_head_counts_what_is_there_and_what_is_not(page: str) -> None:
     assert "The charts show 7 of 11 explanations of main: those with a score." in text
 
 
+def test_what_an_explanation_was_chosen_among_is_listed(page: str) -> None:
+    (listed,) = re.findall(r"<details><summary>Chosen on the split valid, of 4</summary>.*?</details>", page, re.DOTALL)
+    rows = [text_of(row) for row in re.findall(r"<tr>(?:(?!<th).)*?</tr>", listed)]
+    assert [row.partition(": ")[0] for row in rows] == [
+        "words0.21",
+        "words about ships and harbours0.63kept",
+        "unparsable",
+        "namesconstant",
+    ]
+    assert "two answers" in rows[2]
+
+
 def test_unknown_costs_are_unknown(page: str) -> None:
     data = report_data(sample_run())
     assert re.search(r"<dt>dollars</dt><dd>unknown", page)
@@ -68,6 +80,16 @@ def test_unknown_costs_are_unknown(page: str) -> None:
     unknown = render_report(replace(data, ledger=LedgerTotals(calls=3, usage=Usage()), seconds=200))
     assert re.search(r"<dt>prompt tokens</dt><dd>unknown", unknown)
     assert re.search(r"<dt>time of the run</dt><dd>3 min 20 s", unknown)
+
+
+def test_a_floor_that_a_scorer_does_not_read_is_not_beside_its_scores() -> None:
+    unit = UnitId("layers.0.mlp", 0)
+    rows = [("main", "a"), ("main", "b"), ("floor", "a")]
+    score = Score("s", "m", {"m": Measure(0.5)})
+    results = RunResults((unit,), (), [ScoreRow(Cell(unit, arm), scorer, score) for arm, scorer in rows])
+    explained = [ExplanationRow(Cell(unit, arm), prose_explanation()) for arm in ("main", "floor")]
+    results = replace(results, explanations=explained)
+    assert (results.arms_under("a"), results.arms_under("b")) == (("main", "floor"), ("main",))
 
 
 def test_main_is_compared_with_each_floor_on_the_same_units() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from neurogloss.errors import UsageError
@@ -11,6 +12,7 @@ from neurogloss.leaderboard.data import as_csv, as_data
 from neurogloss.leaderboard.leaderboard import Leaderboard
 from neurogloss.leaderboard.page import render_leaderboard
 from neurogloss.leaderboard.tables import as_markdown
+from neurogloss.store.room import write_whole
 
 
 def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
@@ -26,9 +28,8 @@ def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
         "leaderboard.json": json.dumps(as_data(board), ensure_ascii=False, allow_nan=False, indent=2) + "\n",
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            write_whole(folder / name, text)
     except OSError as error:
         known = f"{error}\nAll runs are kept in the store."
         wrong = f"The leaderboard cannot be written to {folder}."
@@ -36,7 +37,8 @@ def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in made)
 
 
-def folder_name(board: Leaderboard) -> str:
-    """Of the runs that are compared."""
+def folder_name(board: Leaderboard, against: str = "") -> str:
+    """Of the runs that are compared, and of the row that they are tested against, if it was named."""
     runs = sorted({run for subject in board.subjects for row in subject.rows for run in row.runs})
-    return hashlib.sha256(" ".join(runs).encode("utf-8")).hexdigest()[:12]
+    compared = hashlib.sha256(" ".join([*runs, against] if against else runs).encode("utf-8")).hexdigest()[:12]
+    return f"{compared}-against-{re.sub(r'[^A-Za-z0-9_.-]+', '-', against)[:40]}" if against else compared

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -155,7 +156,7 @@ class SplitView:
     def records(self) -> SplitRecords:
         return self._record.splits.get(self._split, SplitRecords())
 
-    @property
+    @cached_property
     def maximum(self) -> float:
         """The largest value among this split's top records; minus infinity without records."""
         return max((record.maximum for record in self.records.top), default=-np.inf)

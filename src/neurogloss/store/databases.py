@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 from neurogloss.errors import ConfigError, StoreError
 from neurogloss.store import schema
 from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
+from neurogloss.store.room import MAKE_ROOM, no_room
 
 _PATIENCE_S = 60
 """How long a writer of SQLite waits for the others."""
@@ -84,8 +87,22 @@ class Database(ABC):
         Raises:
             StoreError: The database does not do it.
         """
-        with self._at_work(), self._engine.connect() as connection:
+        with self._at_work(), self._unbegun.connect() as connection:
             yield connection
+
+    def write(self, statement: sa.Executable, values: dict[str, Any]) -> None:
+        """Does one statement on one row, which is committed when this returns.
+
+        Raises:
+            StoreError: The database does not do it.
+        """
+        with self._at_work(), self._unbegun.connect() as connection:
+            connection.execute(statement, values)
+
+    @cached_property
+    def _unbegun(self) -> sa.Engine:
+        """The same connections without `BEGIN` and `COMMIT`, each of which would wait for a server once more."""
+        return self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @abstractmethod
     def insert(self, table: sa.Table) -> Any:
@@ -188,4 +205,5 @@ def _told(wrong: str, remedy: str) -> Iterator[None]:
         yield
     except (OSError, sa.exc.DBAPIError) as error:
         known = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise StoreError(wrong, known=str(known).strip(), remedy=remedy) from error
+        full = getattr(known, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or no_room(error)
+        raise StoreError(wrong, known=str(known).strip(), remedy=MAKE_ROOM if full else remedy) from error

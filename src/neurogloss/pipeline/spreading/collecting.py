@@ -43,10 +43,9 @@ class SpreadPasses:
         self._store = store
         self._progress = progress
 
-    def reduced(self, key: str, what: CollectionPass) -> UnitReducer:
-        """The reducer that has taken in the whole token table of the collection of this key."""
-        work = CollectionWork(self._subject, self._store.root, key, what, self._progress)
-        return UnitReducer.from_arrays(what.selection, what.plan, self._executor.reduce(work))
+    def reduce(self, key: str, what: CollectionPass, reducer: UnitReducer) -> None:
+        """Lets the empty reducer take in the whole token table of the collection of this key."""
+        reducer.load(self._executor.reduce(CollectionWork(self._subject, self._store.root, key, what, self._progress)))
 
 
 class CollectionWork(Reduction):
@@ -87,10 +86,14 @@ class CollectionWork(Reduction):
         self._table = self._opened()
 
     def reduce(self, shard: Shard) -> UnitReducer:
-        return self._what.reduced(self._subject, self._table, range(*shard), self._progress)
+        reducer = self._what.reducer(self._table)
+        self._what.reduce(self._subject, self._table, np.arange(*shard), reducer, self._progress)
+        return reducer
 
     def merge(self, state: UnitReducer, packed: Packed) -> UnitReducer:
-        state.merge(UnitReducer.from_arrays(self._what.selection, self._what.plan, packed))
+        other = self._what.reducer(self._table)
+        other.load(packed)
+        state.merge(other)
         return state
 
     def pack(self, state: UnitReducer) -> Packed:

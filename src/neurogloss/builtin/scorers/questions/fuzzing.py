@@ -71,19 +71,26 @@ class FuzzingScorer(QuestionScorer):
     def _elsewhere(
         self, firing: Sequence[Chosen], patterns: Sequence[np.ndarray], threshold: float, rng: np.random.Generator
     ) -> Iterator[Marked]:
+        """As many as are asked about, as far as there are so many."""
+        n_left = self._config.n_negatives
         for each, row in zip(firing, rng.permutation(len(firing)), strict=True):
-            found = self._moved_into(each.record, patterns[row], threshold, rng)
+            # Drawn for every text, looked at or not: the order of the questions comes from the same generator.
+            starts = rng.permutation(max(1, len(each.record.values) - self._width(each.record) + 1))
+            found = self._moved_into(each.record, patterns[row], threshold, starts) if n_left else None
             if found is not None:
+                n_left -= 1
                 yield Chosen(found[0], GROUP), found[1]
 
+    def _width(self, record: ActivationRecord) -> int:
+        return self._config.window or len(record.values)
+
     def _moved_into(
-        self, record: ActivationRecord, pattern: np.ndarray, threshold: float, rng: np.random.Generator
+        self, record: ActivationRecord, pattern: np.ndarray, threshold: float, starts: np.ndarray
     ) -> tuple[ActivationRecord, np.ndarray] | None:
         """The part of a record, preferably one that fires, in which the pattern fits best, and the marked places."""
-        width = self._config.window or len(record.values)
         best: tuple[ActivationRecord, np.ndarray] | None = None
-        for start in rng.permutation(max(1, len(record.values) - width + 1)):
-            part = record.window(int(start), width)
+        for start in starts.tolist():
+            part = record.window(start, self._width(record))
             places = moved(pattern, free_pieces(part, threshold))
             if places is None:
                 continue

@@ -43,8 +43,8 @@ def firing_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
 
 def free_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
     """Which pieces may be marked although the unit does not fire on them: counted, with text, below: bool [piece]."""
-    pieces = record.sequence.pieces
-    markable = [record.counted[p.start : p.stop].all() and bool(p.text.strip()) for p in pieces]
+    counted = record.counted.tolist()
+    markable = [all(counted[p.start : p.stop]) and bool(p.text.strip()) for p in record.sequence.pieces]
     return np.asarray(np.array(markable, dtype=bool) & ~firing_pieces(record, threshold))
 
 
@@ -58,13 +58,13 @@ def moved(pattern: np.ndarray, free: np.ndarray) -> np.ndarray | None:
     Returns:
         int64 [mark], ascending; `None` where too few are free.
     """
-    places = np.flatnonzero(free)
-    if len(places) < len(pattern) or not len(pattern):
+    left: list[int] = np.flatnonzero(free).tolist()
+    if len(left) < len(pattern) or not len(pattern):
         return None
     taken: list[int] = []
-    for wanted in pattern:
-        left = places[~np.isin(places, taken)]
-        taken.append(int(left[np.argmin(np.abs(left - wanted))]))
+    for wanted in pattern.tolist():
+        taken.append(min(left, key=lambda place: abs(place - wanted)))
+        left.remove(taken[-1])
     return np.array(sorted(taken))
 
 

@@ -1,0 +1,223 @@
+"""One tool that reads the values of every MLP neuron, beside the bare pass of the same model; in its environment.
+
+Usage: PYTHON collect_child.py TOOL MODEL_FOLDER TOKENS.npy BATCH THREADS
+For each line of standard input: runs the bare pass and the tool, in turn, and prints a line of JSON: seconds and
+megabytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+TOP = 20
+STRONGEST = 16
+"""Neurons that delphi keeps of each token and layer, as many as a sparse autoencoder has latents at work."""
+
+Pass = Callable[[], Any]
+
+
+def main() -> None:
+    name, folder, tokens, batch, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    ids = torch.from_numpy(np.load(tokens))
+    batches = list(ids.split(int(batch)))
+    model = _model(folder)
+    passes = {"bare": _bare(model, batches), "tool": TOOLS[name](model, folder, batches)}
+    for _ in sys.stdin:
+        told = {}
+        for what, run in passes.items():
+            begin_mb = _reset_peak()
+            begin = time.perf_counter()
+            kept = run()
+            seconds = time.perf_counter() - begin
+            told[what] = {"seconds": seconds, "mb": _status("VmHWM") - begin_mb}
+            del kept
+        print(json.dumps(told), file=answers, flush=True)
+
+
+def _model(folder: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+
+
+def _bare(model: Any, batches: list[torch.Tensor]) -> Pass:
+    def run() -> None:
+        with torch.inference_mode():
+            for batch in batches:
+                model.model(batch, use_cache=False)
+
+    return run
+
+
+class Tops:
+    """The strongest maxima of each neuron, and the sequences that they are of."""
+
+    def __init__(self, model: Any) -> None:
+        shape = (len(model.model.layers), TOP, model.config.intermediate_size)
+        self._values = torch.full(shape, -torch.inf)
+        self._sequences = torch.zeros(shape, dtype=torch.long)
+
+    def add(self, layer: int, maxima: torch.Tensor, first: int) -> None:
+        """Takes the maxima [sequence neuron] of a batch whose first sequence has this number."""
+        numbers = (first + torch.arange(len(maxima)))[:, None].expand_as(maxima)
+        values = torch.cat([self._values[layer], maxima])
+        sequences = torch.cat([self._sequences[layer], numbers])
+        self._values[layer], places = values.topk(TOP, dim=0)
+        self._sequences[layer] = sequences.gather(0, places)
+
+
+def _numbered(batches: list[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
+    first = 0
+    for batch in batches:
+        yield first, batch
+        first += len(batch)
+
+
+def hooks(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+    """Plain hooks that keep the strongest maxima as they come."""
+
+    def run() -> Tops:
+        tops, state = Tops(model), {"first": 0}
+
+        def hook(layer: int) -> Any:
+            return lambda _module, inputs: tops.add(layer, inputs[0].amax(1), state["first"])
+
+        handles = [each.mlp.down_proj.register_forward_pre_hook(hook(i)) for i, each in enumerate(model.model.layers)]
+        with torch.inference_mode():
+            for first, batch in _numbered(batches):
+                state["first"] = first
+                model.model(batch, use_cache=False)
+        for handle in handles:
+            handle.remove()
+        return tops
+
+    return run
+
+
+def keep(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+    """Plain hooks that keep every value until the end."""
+
+    def run() -> list[torch.Tensor]:
+        kept: list[list[torch.Tensor]] = [[] for _ in model.model.layers]
+
+        def hook(layer: int) -> Any:
+            return lambda _module, inputs: kept[layer].append(inputs[0].clone())
+
+        handles = [each.mlp.down_proj.register_forward_pre_hook(hook(i)) for i, each in enumerate(model.model.layers)]
+        with torch.inference_mode():
+            for batch in batches:
+                model.model(batch, use_cache=False)
+        for handle in handles:
+            handle.remove()
+        return [torch.cat(each).amax(1).topk(TOP, dim=0).values for each in kept]
+
+    return run
+
+
+def transformer_lens(model: Any, folder: str, batches: list[torch.Tensor]) -> Pass:
+    """`run_with_cache` of the values before each MLP's output, reduced after each batch."""
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    bridge = TransformerBridge.boot_transformers(folder, device="cpu", hf_model=_model(folder), tokenizer=tokenizer)
+    names = [f"blocks.{i}.mlp.hook_post" for i in range(len(model.model.layers))]
+
+    def run() -> Tops:
+        tops = Tops(model)
+        with torch.inference_mode():
+            for first, batch in _numbered(batches):
+                _, cache = bridge.run_with_cache(batch, names_filter=names, return_type=None)
+                for layer, name in enumerate(names):
+                    tops.add(layer, cache[name].amax(1), first)
+        return tops
+
+    return run
+
+
+def nnsight(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+    """A trace of each batch that saves the maxima."""
+    from nnsight import NNsight
+
+    traced = NNsight(model.model)
+
+    def run() -> Tops:
+        tops = Tops(model)
+        with torch.inference_mode():
+            for first, batch in _numbered(batches):
+                with traced.trace(batch, use_cache=False):
+                    maxima = [layer.mlp.down_proj.input.amax(1).save() for layer in traced.layers]
+                for layer, each in enumerate(maxima):
+                    tops.add(layer, each, first)
+        return tops
+
+    return run
+
+
+def _delphi(model: Any, batches: list[torch.Tensor], layers: int, encode: Callable[[Any], Any]) -> Pass:
+    from delphi.latents import LatentCache
+
+    tokens = torch.cat(batches)
+    named = {f"model.layers.{i}.mlp.down_proj": encode for i in range(layers)}
+
+    def run() -> Any:
+        cache = LatentCache(model, named, batch_size=len(batches[0]), transcode=True)
+        cache.run(tokens.numel(), tokens)
+        with tempfile.TemporaryDirectory() as written:
+            cache.save_splits(n_splits=5, save_dir=Path(written))
+        return cache
+
+    return run
+
+
+def delphi(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+    """Its cache of the strongest neurons of each token and layer, written."""
+
+    def encode(values: torch.Tensor) -> torch.Tensor:
+        strongest = values.topk(STRONGEST, dim=-1)
+        return torch.zeros_like(values).scatter_(-1, strongest.indices, strongest.values)
+
+    return _delphi(model, batches, len(model.model.layers), encode)
+
+
+def delphi_3_layers(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+    """Its cache of all neurons, of three layers alone, since that of all does not fit."""
+    return _delphi(model, batches, 3, lambda values: values)
+
+
+TOOLS = {each.__name__: each for each in (hooks, keep, transformer_lens, nnsight, delphi, delphi_3_layers)}
+
+
+def _status(name: str) -> float:
+    """A line of the process's status in megabytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
+
+
+def _reset_peak() -> float:
+    """Forgets how much memory was ever held; megabytes held now."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+if __name__ == "__main__":
+    if sys.argv[1].startswith("delphi"):
+        from without_vllm import pretend
+
+        pretend()
+    main()
