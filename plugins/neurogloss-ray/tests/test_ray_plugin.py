@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 
 from neurogloss.cli.main import main
 from neurogloss.errors import ConfigError
+from neurogloss.pipeline.spreading.hub import ProgressHub
+from neurogloss_ray.actors import HubActor
 from neurogloss_ray.configs import RayConfig
 
 RUN = ("run", "subject=synthetic", "llm=scripted", "units=[layers.0.mlp/0]", "collection.max_documents=40")
@@ -62,3 +66,15 @@ def test_without_the_plugin_its_name_is_told(
 ) -> None:
     monkeypatch.setenv("NEUROGLOSS_DISABLED_PLUGINS", "ray")
     assert 'pip install "./plugins/neurogloss-ray"' in _told(capsys, tmp_path)
+
+
+async def test_calls_that_overtake_each_other_wait_for_those_before_them() -> None:
+    actor = HubActor(ProgressHub(), os.getcwd())
+    await actor.open()
+    numbers = [3, 1, 0, 4, 2]
+    calls = [actor.answer("part", number, "progress", "note", str(number)) for number in numbers]
+    calls.append(actor.answer("another", 0, "progress", "note", "of another"))
+    await asyncio.wait_for(asyncio.gather(*calls), 5)
+    told = [values[0] for _, values in await actor.news(0)]
+    assert [text for text in told if text != "of another"] == ["0", "1", "2", "3", "4"]
+    assert "of another" in told

@@ -52,8 +52,9 @@ class HubActor:
     async def reached(self, part: str, number: int) -> None:
         """Returns when a part's earlier calls have begun to be answered."""
         if number != self._next[part]:
-            self._early[part, number] = asyncio.get_running_loop().create_future()
-            await self._early.pop((part, number))
+            early = self._early[part, number] = asyncio.get_running_loop().create_future()
+            await early
+            del self._early[part, number]
         self._next[part] += 1
         if (following := self._early.get((part, number + 1))) is not None:
             following.set_result(None)
