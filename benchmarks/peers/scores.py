@@ -23,7 +23,7 @@ from typing import Any
 from children import Child
 from environments import FOLDER, ROOT, python_of
 from served import counted
-from work import UNITS, exported
+from work import exported
 
 sys.path.append(str(ROOT / "tests" / "live"))
 from serving import plain_folder, served
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=2)
     parser.add_argument("--dtype", default="bfloat16", help="of the server that is started")
     options = parser.parse_args()
-    units = exported(UNITS[: options.units])
+    units = exported(options.units)
     with ExitStack() as stack:
         url = options.base_url
         if url is None:

@@ -35,7 +35,7 @@ from neurogloss.session import Session
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / ".cache" / "peers" / "store"
 TEXT = os.environ.get("NEUROGLOSS_WIKITEXT", str(ROOT.parent / "shared" / "data" / "wikitext2-valid.txt"))
-UNITS = (
+CANDIDATES = (
     "layers.1.mlp/12",
     "layers.4.mlp/700",
     "layers.8.mlp/311",
@@ -43,7 +43,16 @@ UNITS = (
     "layers.18.mlp/455",
     "layers.22.mlp/1300",
     "layers.25.mlp/640",
+    "layers.2.mlp/100",
+    "layers.6.mlp/55",
+    "layers.13.mlp/900",
+    "layers.20.mlp/321",
+    "layers.28.mlp/5",
 )
+"""Some fire in nearly every text, or in hardly any, and cannot be asked about."""
+N_UNITS = 8
+LONG = 300
+"""Characters that a paragraph has at least, so that most sequences are whole."""
 N_TEXTS, WINDOW = 50, 32
 """Of `scorer=detection_delphi`."""
 N_SCORED = 5
@@ -53,17 +62,28 @@ N_SCORED = 5
 def settings_for(units: Sequence[str], overrides: Sequence[str]) -> Settings:
     """A run of neurogloss on the collection that all runs share."""
     registry = load_registry()
-    shared = ["corpus=files", f"corpus.paths=[{TEXT}]", "corpus.split_on=line", "collection.max_documents=1000"]
+    shared = ["corpus=files", f"corpus.paths=[{_paragraphs()}]", "corpus.split_on=line", "collection.max_documents=400"]
     shared += ["collection.top_k=40", "collection.n_random=200", "collection.per_bin=40", "floor=[]"]
     shared += [f"store.root={STORE}", f"units=[{','.join(units)}]"]
     return settings_of(compose([*overrides, *shared], registry), registry)
 
 
-def exported(units: Sequence[str]) -> list[dict[str, Any]]:
-    """The records, for tools that know nothing of neurogloss."""
-    session = Session(settings_for(units, []), Progress())
+def _paragraphs() -> Path:
+    """The text's long paragraphs, without headings and blank lines."""
+    found = STORE.parent / "paragraphs.txt"
+    if not found.is_file():
+        found.parent.mkdir(parents=True, exist_ok=True)
+        lines = Path(TEXT).read_text("utf-8").splitlines(keepends=True)
+        found.write_text("".join(line for line in lines if len(line) >= LONG), "utf-8")
+    return found
+
+
+def exported(n: int = N_UNITS) -> list[dict[str, Any]]:
+    """The records of the first `n` candidates with the most texts to ask about, for who knows nothing of neurogloss."""
+    session = Session(settings_for(CANDIDATES, []), Progress())
     collected = session.collected()
-    return [_unit(collected.record(unit)) for unit in session.units]
+    units = [_unit(collected.record(unit)) for unit in session.units]
+    return sorted(units, key=lambda unit: -len(unit["firing"]))[:n]
 
 
 def _unit(record: UnitRecord) -> dict[str, Any]:
