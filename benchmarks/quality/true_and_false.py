@@ -153,10 +153,14 @@ def compare(world: World, sequence_length: int) -> None:
     print("", *notes, sep="\n")
 
 
-if __name__ == "__main__":
-    synthetic = World(
+def synthetic_world() -> World:
+    """The synthetic subject."""
+    return World(
         SyntheticSubject(SyntheticConfig()),
         SyntheticCorpus(SyntheticCorpusConfig()),
         lambda random: OracleModel(OracleConfig(random=random)),
     )
-    compare(synthetic, int(sys.argv[1]) if len(sys.argv) > 1 else 24)
+
+
+if __name__ == "__main__":
+    compare(synthetic_world(), int(sys.argv[1]) if len(sys.argv) > 1 else 24)

@@ -79,7 +79,7 @@ async def explained(settings: Settings) -> tuple[float, float, float, int]:
     try:
         collected = session.collected()
         started, cpu_started = time.perf_counter(), time.process_time()
-        await app._explain(session, collected, session.units, Progress())
+        await app.explain_units(session, collected, session.units, Progress())
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
         verbs = Counter(entry.verb for entry in session.store.ledger(session.run_id))
     finally:

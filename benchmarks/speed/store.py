@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from neurogloss.store.sql import SqlResultStore
 N_SCORES, TOGETHER, ALONE = 100_000, 1_000, 2_000
 N_SITES, N_UNITS = 48, 6_400
 """GPT-2 XL's."""
-SHARED = ("random_rows", "n_tokens", "n_sequences")
+SHARED = ("length", "n_tokens", "n_sequences")
 """The arrays that do not lie unit by unit."""
 PLACES = (0, 1234, 3201, 5000, 6399)
 """Units that are looked at, one of another site each."""
@@ -53,7 +54,7 @@ def read():
 root, key, unit, cold = sys.argv[1:]
 if cold == "cold":
     # Without pages in memory and without reading ahead, what is mapped in the end is what was looked at.
-    for path in Path(root).rglob("*.safetensors"):
+    for path in Path(root).rglob("*.*"):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     made = mmap.mmap
@@ -129,16 +130,19 @@ def collection(root: Path) -> str:
     names = {f"layers.{site}.mlp": f"site-{site:04d}.safetensors" for site in range(N_SITES)}
     for name in names.values():
         stretched(small, units / f"big-{name}")
-        (units / f"big-{name}").rename(units / name) if name != small.name else None
+        if name != small.name:
+            (units / f"big-{name}").rename(units / name)
+            for ending in (".kept", ".drawn"):
+                shutil.copy(small.with_suffix(ending), (units / name).with_suffix(ending))
     (units / f"big-{small.name}").rename(small)
-    files = {name: {"bytes": (units / name).stat().st_size, "sha256": ""} for name in names.values()}
+    files = {path.name: {"bytes": path.stat().st_size, "crc32": 0} for path in units.glob("site-*")}
     manifest |= {"sites": names, "n_units": N_SITES * N_UNITS, "files": files}
     (units / "manifest.json").write_text(json.dumps(manifest))
     return found.key
 
 
 def stretched(small: Path, big: Path) -> None:
-    """Writes a site's file with so many units that only those at `PLACES`, the units' keys and scales hold values."""
+    """Writes a site's file with so many units that only those at `PLACES` and the units' keys hold values."""
     with small.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         start = file.tell()

@@ -16,11 +16,6 @@ from neurogloss.errors import BudgetError, UsageError, rewrite
 from neurogloss.interfaces.executor import Work
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.pipeline.collected import CollectedUnits, reopened
-from neurogloss.pipeline.estimating.counting import Counter
-from neurogloss.pipeline.estimating.estimate import Estimate, estimate_of
-from neurogloss.pipeline.estimating.pilot import Pilot
-from neurogloss.pipeline.estimating.sampling import LOOKED_AT, Sampler, spread
-from neurogloss.pipeline.estimating.standing_in import NotingLedger
 from neurogloss.pipeline.explaining import EXPLAIN, MAIN, Committed, UnitExplainer
 from neurogloss.pipeline.progress import Progress
 from neurogloss.pipeline.replay import LedgerMode
@@ -30,10 +25,7 @@ from neurogloss.records.runs import ExplanationRow, LedgerTotals, RunManifest, S
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session, Shared
 from neurogloss.store.activations import ActivationStore
-from neurogloss.view.report import ReportData, render_report
-
-_COLLECTED_WHOLE = 1000
-"""For an estimate of more units than this, only those that are looked at are collected."""
+from neurogloss.store.room import needing_room, write_whole
 
 _IN_A_BATCH = 1000
 """Units whose requests wait for a batch together."""
@@ -74,7 +66,8 @@ def collect(settings: Settings, progress: Progress) -> CollectOutcome:
     """Collects the records of the chosen units, and nothing more."""
     started = time.monotonic()
     session = Session(settings, progress)
-    found = session.collected()
+    with needing_room(session.root):
+        found = session.collected()
     return CollectOutcome(
         found.key, session.units, found.n_documents, found.n_sequences, found.n_tokens, time.monotonic() - started
     )
@@ -95,7 +88,8 @@ async def run_async(settings: Settings, progress: Progress, shared: Shared | Non
     """`run`, for callers with an event loop of their own, such as notebooks, or with several runs to do."""
     session = Session(settings, progress, shared=shared)
     try:
-        return await _run(session, progress)
+        with needing_room(session.root):
+            return await _run(session, progress)
     except Exception as error:
         rewrite(error, session.redact)
         raise
@@ -109,7 +103,7 @@ async def _run(session: Session, progress: Progress) -> RunOutcome:
     session.check_models()
     run_id = session.run_id
     collected = session.collected()
-    resumed = await _explain(session, collected, session.units, progress)
+    resumed = await explain_units(session, collected, session.units, progress)
     manifest = session.store.run(run_id)
     report = Path(settings.report) if settings.report else session.root / "reports" / f"{run_id}.html"
     write_report(session.store, manifest, collected, report, settings.notes)
@@ -128,7 +122,9 @@ async def _run(session: Session, progress: Progress) -> RunOutcome:
     )
 
 
-async def _explain(session: Session, collected: CollectedUnits, units: Sequence[UnitId], progress: Progress) -> bool:
+async def explain_units(
+    session: Session, collected: CollectedUnits, units: Sequence[UnitId], progress: Progress
+) -> bool:
     """Begins the run, if it was not begun before, and takes units through it; tells whether it was."""
     run_id = session.run_id
     resumed = any(known.run_id == run_id for known in session.store.runs())
@@ -157,66 +153,6 @@ def _stopped(error: BudgetError, session: Session, run_id: str) -> BudgetError:
         f"Left to do: {left} of {len(session.units)} units."
     )
     return BudgetError(error.wrong, known=known, remedy=error.remedy)
-
-
-def estimate(
-    settings: Settings, progress: Progress, *, sample: int = 5, pilot: int = 0, units_total: int | None = None
-) -> Estimate:
-    """What a run will ask of language models, from the prompts of a sample of its units; asks them nothing.
-
-    Records are collected as for the run, which uses them again.
-
-    Args:
-        settings: The run.
-        progress: Hears of the stages.
-        sample: How many units are looked at, spread over the chosen ones.
-        pilot: How many units are really run before, as the beginning of the run, to narrow the estimate.
-        units_total: How many units to estimate for; by default the chosen ones.
-
-    Raises:
-        UsageError: As for `run`.
-        BudgetError: By the pilot, as for `run`.
-    """
-    return asyncio.run(_estimate(settings, progress, sample, pilot, units_total))
-
-
-async def _estimate(settings: Settings, progress: Progress, sample: int, pilot: int, total: int | None) -> Estimate:
-    piloted = await _piloted(settings, progress, pilot) if pilot else None
-    ledger = NotingLedger()
-    session = Session(settings, progress, ledger)
-    try:
-        units = spread(session.units, max(LOOKED_AT, sample))
-        collected = session.collected(session.units if len(session.units) <= _COLLECTED_WHOLE else units)
-        n_units, counter = total or len(session.units), Counter(settings.limits, redact=session.redact)
-        sampler = Sampler(session.arms, ledger, collected.record, settings.score_on, counter, progress)
-        sampled = await sampler.sampled(units, sample, n_units)
-        models = {role: session.model(role) for role in settings.llms}
-        return await estimate_of(
-            sampled, models, counter, prices=settings.prices, limits=settings.limits, n_units=n_units, pilot=piloted
-        )
-    except Exception as error:
-        rewrite(error, session.redact)
-        raise
-    finally:
-        await session.close()
-
-
-async def _piloted(settings: Settings, progress: Progress, n_units: int) -> Pilot:
-    session = Session(settings, progress)
-    try:
-        session.check_models()
-        units, collected = spread(session.units, n_units), session.collected()
-        before, started = session.store.totals(session.run_id), time.monotonic()
-        await _explain(session, collected, units, progress)
-        seconds, after = time.monotonic() - started, session.store.totals(session.run_id)
-        usd = None if before.usd is None or after.usd is None else after.usd - before.usd
-        entries = session.store.ledger(session.run_id)
-        return Pilot(len(units), session.run_id, entries, after.calls - before.calls, usd, seconds)
-    except Exception as error:
-        rewrite(error, session.redact)
-        raise
-    finally:
-        await session.close()
 
 
 def report(store: Choice, run_id: str, path: Path | None = None) -> Path:
@@ -286,6 +222,8 @@ def write_report(
     Raises:
         UsageError: The file cannot be written.
     """
+    from neurogloss.view.report import ReportData, render_report  # after all that takes long, not before
+
     totals = store.totals(manifest.run_id)
     data = ReportData(
         manifest=manifest,
@@ -298,8 +236,7 @@ def write_report(
     )
     rendered = render_report(data)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rendered, encoding="utf-8")
+        write_whole(path, rendered)
     except OSError as error:
         raise UsageError(
             f"The report cannot be written to {path}.",

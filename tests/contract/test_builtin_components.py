@@ -23,7 +23,7 @@ from neurogloss.builtin.llms.oracle import OracleModel
 from neurogloss.builtin.llms.scripted import ScriptedModel
 from neurogloss.builtin.scorers.configs import SimulationScorerConfig
 from neurogloss.builtin.scorers.simulation import SimulationScorer
-from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode, TableConfig
+from neurogloss.builtin.simulators.configs import JsonConfig, Layout, LogprobConfig, Mode, TableConfig
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
 from neurogloss.builtin.simulators.table import TableSimulator
@@ -170,11 +170,13 @@ class TestRandomTextExplainer(ExplainerContract):
         return lambda llm: RandomTextExplainer(RandomTextConfig())
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    "config", [LogprobConfig(), LogprobConfig(mode=Mode.ONE_AT_A_TIME), LogprobConfig(layout=Layout.COMPACT)]
+)
 class TestLogprobSimulator(SimulatorContract):
     @pytest.fixture
-    def simulator_for(self, mode: Mode) -> SimulatorFor:
-        return lambda llm: LogprobSimulator(LogprobConfig(mode=mode), llm=llm)
+    def simulator_for(self, config: LogprobConfig) -> SimulatorFor:
+        return lambda llm: LogprobSimulator(config, llm=llm)
 
 
 class _JsonWriter(FakeLanguageModel):

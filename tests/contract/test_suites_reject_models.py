@@ -18,7 +18,6 @@ from neurogloss.errors import PermanentError
 from neurogloss.interfaces.corpus import Corpus
 from neurogloss.interfaces.subject import SubjectModel
 from neurogloss.records.documents import Document, Message
-from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.requests import ChoiceReply, ChoiceRequest, Completion, GenerateReply, GenerateRequest, Usage
 from neurogloss.records.tokens import Batch, Tokenized
 from neurogloss.records.units import Site
@@ -197,8 +196,8 @@ class WrapsTheIndex(Subject):
 
 
 class CollectsHalf(Subject):
-    def collect(self, batches: Any, selection: UnitSelection, plan: CollectionPlan, **options: Any) -> UnitReducer:
-        return SubjectModel.collect(self, list(batches)[:1], selection, plan, **options)
+    def collect(self, batches: Any, reducer: UnitReducer) -> None:
+        SubjectModel.collect(self, list(batches)[:1], reducer)
 
 
 def test_a_good_subject_passes(failing_tests: Rejects) -> None:

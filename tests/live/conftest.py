@@ -5,14 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import signal
-import socket
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -23,18 +18,11 @@ import pytest
 from neurogloss.builtin.simulators.logprob import expected_levels, level_probabilities
 from neurogloss.records.requests import ChoiceReply, ChoiceRequest
 
+sys.path.append(str(Path(__file__).parent))
+from serving import VLLM_VARIABLES, NoAnswerError, plain_folder, served
+
 ROOT = Path(__file__).parents[2]
 MODEL = "smollm2"
-START_SECONDS = 400
-"""How long a server may take until it answers; two minutes are usual on two cores."""
-VLLM_VARIABLES = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_OFFLINE": "1",
-    # Threads that wait for each other at full speed take turns with whatever else the machine does.
-    "OMP_WAIT_POLICY": "passive",
-}
 LEVELS = tuple("0123456789")
 N_SEQUENCES = 20
 N_TOKENS = 12
@@ -114,16 +102,11 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 def smollm2_folder() -> str:
     """SmolLM2 as a plain folder that any tool serves; the weights are those of `llm=local`."""
     from neurogloss.errors import SubjectError
-    from neurogloss_transformers.configs import LocalModelConfig
-    from neurogloss_transformers.gguf import converted
-    from neurogloss_transformers.sources import find_model
 
     try:
-        source = find_model(LocalModelConfig())
+        return plain_folder()
     except SubjectError as error:
         _lacking(str(error))
-    assert source.path is not None
-    return str(converted(source.path))
 
 
 @pytest.fixture(scope="session")
@@ -132,26 +115,12 @@ def start_vllm_server(vllm_python: str, smollm2_folder: str, tmp_path_factory: p
 
     @contextmanager
     def start(dtype: str) -> Iterator[VLLMServer]:
-        port = _free_port()
-        command = [vllm_python, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", "--port", str(port)]
-        command += ["--model", smollm2_folder, "--served-model-name", MODEL, "--dtype", dtype, "--enforce-eager"]
-        command += ["--max-model-len", "4096", "--max-logprobs", "100", "--generation-config", "vllm"]
         log = tmp_path_factory.mktemp("vllm") / "server.log"
-        with log.open("wb") as written:
-            # A session of its own, so that the engine's processes end with it.
-            process = subprocess.Popen(
-                command,
-                env={**os.environ, **VLLM_VARIABLES},
-                stdin=subprocess.DEVNULL,
-                stdout=written,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                _wait(process, f"http://127.0.0.1:{port}/health", log)
-                yield VLLMServer(f"http://127.0.0.1:{port}", MODEL)
-            finally:
-                _stop(process)
+        try:
+            with served(vllm_python, smollm2_folder, MODEL, dtype, log) as address:
+                yield VLLMServer(address, MODEL)
+        except NoAnswerError as error:
+            pytest.fail(str(error))
 
     return start
 
@@ -161,37 +130,6 @@ def vllm_server(start_vllm_server: StartServer) -> Iterator[VLLMServer]:
     """SmolLM2 in float32, one server for all tests."""
     with start_vllm_server("float32") as server:
         yield server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
-    for _ in range(START_SECONDS):
-        try:
-            with urllib.request.urlopen(health, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass
-        try:
-            process.wait(timeout=1)
-            break
-        except subprocess.TimeoutExpired:
-            pass
-    end = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
-    pytest.fail(f"the vLLM server did not answer; the end of its log:\n{end}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=30)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")

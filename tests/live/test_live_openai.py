@@ -148,10 +148,11 @@ def test_a_small_run(vllm_server: Any, small_run: tuple[str, ...], capsys: pytes
     [
         ("simulator=json",),
         ("simulator=logprob", "simulator.chat=true"),
+        ("simulator=logprob", "simulator.layout=compact"),
         ("simulator=logprob", "simulator.mode=one_at_a_time"),
         ("simulator=logprob", "llm.choice_method=top_logprobs", "llm.top_logprobs=20"),
     ],
-    ids=["json", "chat", "one at a time", "top_logprobs"],
+    ids=["json", "chat", "compact", "one at a time", "top_logprobs"],
 )
 def test_every_simulator_is_served(
     vllm_server: Any, small_run: tuple[str, ...], capsys: pytest.CaptureFixture[str], simulator: tuple[str, ...]

@@ -159,10 +159,10 @@ def test_a_config_that_omegaconf_refuses_is_a_problem_of_its_plugin_alone(
     broken = Component("subject", "broken", Broken, "nowhere:Nothing")
     registry = Registry([*some_registry._plugins, Plugin("neurogloss-bad", "0.1", "bad", [broken])])
     assert compose([], registry).subject.component == "smollm2"
-    assert [problem.distribution for problem in registry.problems] == ["neurogloss-bad"]
     with pytest.raises(ConfigError, match=r"subject=broken cannot be used") as caught:
         compose(["subject=broken"], registry)
     assert "neurogloss-bad 0.1" in caught.value.known
+    assert [problem.distribution for problem in registry.problems] == ["neurogloss-bad"]
 
 
 def test_components_of_an_earlier_registry_are_forgotten(some_registry: Registry) -> None:

@@ -19,7 +19,7 @@ from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.builtin.scorers.configs import GenerateThenActivateConfig
 from neurogloss.builtin.scorers.generate_then_activate import GenerateThenActivateScorer
 from neurogloss.builtin.scorers.written_texts import read_texts
-from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
+from neurogloss.builtin.simulators.configs import JsonConfig, Layout, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
 from neurogloss.builtin.subjects.configs import SyntheticConfig
@@ -56,6 +56,7 @@ def simulators(llm: OracleModel = ORACLE) -> dict[str, Simulator]:
     return {
         "all at once": LogprobSimulator(LogprobConfig(), llm=llm),
         "one at a time": LogprobSimulator(LogprobConfig(mode=Mode.ONE_AT_A_TIME), llm=llm),
+        "compact": LogprobSimulator(LogprobConfig(layout=Layout.COMPACT), llm=llm),
         "chat": LogprobSimulator(LogprobConfig(chat=True), llm=llm),
         "json": JsonSimulator(JsonConfig(), llm=llm),
     }

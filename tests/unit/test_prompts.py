@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from neurogloss.builtin.scorers.natural import NaturalScorer
 from neurogloss.builtin.scorers.questions.examples import detection_examples
 from neurogloss.builtin.scorers.questions.question import Question
 from neurogloss.builtin.scorers.surprisal import SurprisalScorer
-from neurogloss.builtin.simulators.configs import JsonConfig, LogprobConfig, Mode
+from neurogloss.builtin.simulators.configs import JsonConfig, Layout, LogprobConfig, Mode
 from neurogloss.builtin.simulators.json import JsonSimulator
 from neurogloss.builtin.simulators.logprob import LogprobSimulator
 from neurogloss.builtin.subjects.configs import SyntheticConfig
@@ -150,10 +151,12 @@ def test_golden_explainers(golden: SnapshotAssertion, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "top"), [(Mode.ALL_AT_ONCE, 10), (Mode.ONE_AT_A_TIME, 9)], ids=["all_at_once", "one_at_a_time"]
+    ("config", "top"),
+    [(LogprobConfig(), 10), (LogprobConfig(mode=Mode.ONE_AT_A_TIME), 9), (LogprobConfig(layout=Layout.COMPACT), 10)],
+    ids=["all_at_once", "one_at_a_time", "compact"],
 )
-def test_golden_logprob(golden: SnapshotAssertion, mode: Mode, top: int) -> None:
-    simulator = LogprobSimulator(LogprobConfig(mode=mode, chat=True), Silent())
+def test_golden_logprob(golden: SnapshotAssertion, config: LogprobConfig, top: int) -> None:
+    simulator = LogprobSimulator(replace(config, chat=True), Silent())
     conversation = simulator.conversation("Chinese characters\nthat stand for a house", top)
     request = simulator.request(conversation, ODD, ("0",))
     assert request.pieces[0].startswith(conversation.opening)

@@ -60,6 +60,18 @@ def test_the_head_counts_what_is_there_and_what_is_not(page: str) -> None:
     assert "The charts show 7 of 11 explanations of main: those with a score." in text
 
 
+def test_what_an_explanation_was_chosen_among_is_listed(page: str) -> None:
+    (listed,) = re.findall(r"<details><summary>Chosen on the split valid, of 4</summary>.*?</details>", page, re.DOTALL)
+    rows = [text_of(row) for row in re.findall(r"<tr>(?:(?!<th).)*?</tr>", listed)]
+    assert [row.partition(": ")[0] for row in rows] == [
+        "words0.21",
+        "words about ships and harbours0.63kept",
+        "unparsable",
+        "namesconstant",
+    ]
+    assert "two answers" in rows[2]
+
+
 def test_unknown_costs_are_unknown(page: str) -> None:
     data = report_data(sample_run())
     assert re.search(r"<dt>dollars</dt><dd>unknown", page)

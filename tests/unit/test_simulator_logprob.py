@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from neurogloss.builtin.simulators.configs import LogprobConfig, Mode, TableConfig
+from neurogloss.builtin.simulators.configs import Layout, LogprobConfig, Mode, TableConfig
 from neurogloss.builtin.simulators.logprob import LogprobSimulator, expected_levels, level_probabilities
 from neurogloss.builtin.simulators.table import TableSimulator
 from neurogloss.errors import ConfigError, PermanentError
@@ -103,6 +103,16 @@ async def test_the_mode_decides_what_fills_the_slots(mode: Mode, fill: str | Non
     await one(llm, config=LogprobConfig(mode=mode))
     assert llm.requests[0].fill == fill
     assert ("unknown" in llm.requests[0].pieces[0]) is (fill is not None)
+
+
+async def test_the_compact_layout_has_one_placeholder_for_a_token() -> None:
+    llm = Oracle(certain)
+    await one(llm, config=LogprobConfig(layout=Layout.COMPACT))
+    (request,) = llm.requests
+    assert request.pieces[0].endswith("responds to words about cats\n\nResponses:\nThe")
+    assert (request.pieces[1:], request.fill) == ((" cat", "\\n", " 🐈", ".", ""), " _")
+    with pytest.raises(ConfigError, match="layout is compact"):
+        LogprobConfig(layout=Layout.COMPACT, mode=Mode.ONE_AT_A_TIME).check()
 
 
 async def test_the_scale_ends_at_nine_where_ten_is_no_token() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurogloss.builtin.simulators.configs import LogprobConfig
-from neurogloss.builtin.simulators.logprob import LogprobSimulator
+from neurogloss.builtin.simulators.configs import Layout, LogprobConfig
+from neurogloss.builtin.simulators.logprob import HIDDEN, LogprobSimulator
 from neurogloss.records.tokens import Split, TokenSequence
 from neurogloss.testing.fakes import FakeLanguageModel
 
@@ -32,32 +32,37 @@ PATTERNS = {
 CUTTERS = {
     name: tokenizers.pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated") for name, pattern in PATTERNS.items()
 }
-SIMULATOR = LogprobSimulator(LogprobConfig(), FakeLanguageModel())
-CONVERSATION = SIMULATOR.conversation("cats", 10)
+SIMULATORS = {layout: LogprobSimulator(LogprobConfig(layout=layout), FakeLanguageModel()) for layout in Layout}
 
 
-def cut_at_every_slot(tokens: list[str], fill: str) -> bool:
+def cut_at_every_slot(tokens: list[str], fill: str, layout: Layout = Layout.LINES) -> bool:
     ends = np.cumsum([len(token) for token in tokens])
     spans = np.stack([np.r_[0, ends[:-1]], ends], axis=1)
     plain = np.zeros(len(tokens), dtype=bool)
     sequence = TokenSequence(0, "doc", Split.TEST, "".join(tokens), np.arange(len(tokens)), spans, plain)
-    pieces = SIMULATOR.request(CONVERSATION, sequence, ("0",)).pieces
+    simulator = SIMULATORS[layout]
+    pieces = simulator.request(simulator.conversation("cats", 10), sequence, ("0",)).pieces
     text, borders = pieces[0][-40:], set()
     for piece in pieces[1:]:
-        borders |= {len(text), len(text) + len(fill)}
+        # Nothing reads what a placeholder on the same line ends with.
+        borders |= {len(text), len(text) + len(fill)} if layout is Layout.LINES else {len(text)}
         text += fill + piece
     return all(borders <= {start for _, (start, _) in cutter.pre_tokenize_str(text)} for cutter in CUTTERS.values())
 
 
-@pytest.mark.parametrize("fill", ["0", "10", "unknown"])
+@pytest.mark.parametrize(
+    ("layout", "fill"),
+    [(Layout.LINES, "0"), (Layout.LINES, "10"), *HIDDEN.items()],
+)
 @given(
     tokens=st.lists(st.one_of(st.text(min_size=1, max_size=4), st.text(" \t\n=>'\"0a<|é👩家", min_size=1, max_size=4)))
 )
-def test_slots_lie_at_cuts(fill: str, tokens: list[str]) -> None:
+def test_slots_lie_at_cuts(layout: Layout, fill: str, tokens: list[str]) -> None:
     if tokens:
-        assert cut_at_every_slot(tokens, fill)
+        assert cut_at_every_slot(tokens, fill, layout)
 
 
 def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neurogloss.builtin.simulators.logprob.SEPARATOR", "\t")
     assert not cut_at_every_slot([" cat"], "unknown")
+    assert not cut_at_every_slot([" 4"], "0", Layout.COMPACT)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import hydra
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
 
 from neurogloss.errors import ConfigError
 from neurogloss.records.explanations import Explanation, ProseExplanation, Provenance
@@ -78,6 +83,50 @@ def test_rows_of_the_vocabulary_may_stand_for_levels_and_tokens_be_replaced(
     assert found.top_level == 10
     assert found.distribution is not None
     np.testing.assert_allclose(found.distribution, by_hand(folder, ids, [len(ids) - 1], [*range(11)]), atol=1e-5)
+
+
+@pytest.fixture
+def like_transluce(tmp_path: Path) -> str:
+    """A Llama with random weights, the vocabulary of theirs and the ids of Llama 3's special tokens."""
+    config = LlamaConfig(
+        vocab_size=128_261, hidden_size=8, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, bos_token_id=128_000, eos_token_id=128_009,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    words = ["##", "Neuron", "Description", "Input", ":", "pets", "the", "cat", "<unk>"]
+    vocabulary = {word: 100 + i for i, word in enumerate(words)} | {"<|begin_of_text|>": 128_000}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|##|\S"), "removed", invert=True)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 128_000)]
+    )
+    PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<|begin_of_text|>", unk_token="<unk>").save_pretrained(
+        tmp_path
+    )
+    return str(tmp_path)
+
+
+def test_the_preset_transluce_reads_as_their_code_does(like_transluce: str) -> None:
+    """Prompt, replaced BOS, and the first eleven rows at each token itself: what their published code does."""
+    ConfigStore.instance().repo.pop("simulator", None)  # what other tests of this process have put there
+    ConfigStore.instance().store(group="simulator", name="finetuned", node=FinetunedConfig)
+    with hydra.initialize_config_module("neurogloss_transformers.conf", version_base="1.3"):
+        preset = OmegaConf.to_object(hydra.compose(overrides=["+simulator=transluce"]).simulator)
+    assert isinstance(preset, FinetunedConfig)
+    assert (preset.model, preset.dtype) == ("Transluce/llama_8b_simulator", "bfloat16")
+    config = replace(preset, model=like_transluce, device="cpu", dtype="float32")
+    config.check()
+    (found,) = simulate(config, token_sequence(["the", " cat", " cat"]))
+    ids = [128_257, 100, 101, 102, 104, 105, 100, 103, 104, 106, 107, 107]
+    assert found.top_level == 10
+    assert found.distribution is not None
+    np.testing.assert_allclose(
+        found.distribution[1:], by_hand(like_transluce, ids, [9, 10, 11], [*range(11)]), atol=1e-6
+    )
+    # Its own dtype has eight binary digits.
+    (rounded,) = simulate(replace(preset, model=like_transluce, device="cpu"), token_sequence(["the", " cat", " cat"]))
+    np.testing.assert_allclose(rounded.expected[1:], found.expected[1:], atol=0.05)
 
 
 def test_parts_of_one_character_share_its_level(prompt_folder: Callable[..., str]) -> None:

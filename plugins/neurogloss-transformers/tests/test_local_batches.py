@@ -30,6 +30,15 @@ def test_what_shares_more_goes_together() -> None:
     assert batches == [Batch(150, (4, 2, 0)), Batch(150, (5, 3, 1))]
 
 
+def test_units_whose_prompts_begin_alike_go_apart_even_where_some_share_a_word_more() -> None:
+    glosses = ([7, 1, 1, 1, 1, 1, 1, 1], [7, 2, 2, 2, 2, 2, 2, 2], [8] * 8)
+    sequences = [[*FEW_SHOT, *gloss, text, text] for gloss in glosses for text in range(20)]
+    batches = plan_batches(sequences, [len(sequence) for sequence in sequences], everything_fits)
+    assert [(batch.n_prefix, sorted(batch.members)) for batch in batches] == [
+        (108, list(range(start, start + 20))) for start in (0, 20, 40)
+    ]
+
+
 def test_a_little_more_in_common_does_not_part_a_batch() -> None:
     tails = ([1, 2, 3, 1], [1, 2, 3, 2], [9, 3], [9, 4])
     sequences = [FEW_SHOT + tail for tail in tails]

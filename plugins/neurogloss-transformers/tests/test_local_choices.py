@@ -237,3 +237,31 @@ async def test_a_missing_model_is_reported_each_time() -> None:
         with pytest.raises(SubjectError):
             await model.choice_logprobs(request(0))
     await model.close()
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_units_share_what_stands_before_their_explanations(
+    prompt_folder: Callable[..., str], together: bool
+) -> None:
+    """What both read, and each one's explanation, are computed once, and no number changes."""
+    folder = prompt_folder("llama")
+    units = [
+        [
+            request(seed, shared=f"{SHARED}The unit of {gloss}, and of nothing else than that and that.\n")
+            for seed in seeds
+        ]
+        for gloss, seeds in (("tea", range(8)), ("Paris", range(8, 16)))
+    ]
+    model = LocalModel(config(folder))
+    if together:
+        replies = list(await asyncio.gather(*map(model.choice_logprobs, [*units[0], *units[1]])))
+    else:
+        replies = [reply for unit in units for reply in await asyncio.gather(*map(model.choice_logprobs, unit))]
+    await model.close()
+    n_shared = len(load_tokenizer(config(folder))(SHARED).input_ids)
+    uncached = [reply.usage.cached_prompt_tokens or 0 for reply in replies]
+    assert sorted(uncached)[0] == 0
+    assert sorted(uncached)[1] >= n_shared  # the second unit's first text
+    naive = Naive(folder)
+    for asked, reply in zip([*units[0], *units[1]], replies, strict=True):
+        np.testing.assert_allclose(reply.logprobs, naive.logprobs(asked), rtol=0, atol=1e-5)

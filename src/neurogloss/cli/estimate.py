@@ -16,6 +16,7 @@ from neurogloss.cli.tables import console, print_fields
 from neurogloss.config.composing import compose
 from neurogloss.config.settings import settings_of
 from neurogloss.errors import UsageError
+from neurogloss.estimating import estimate
 from neurogloss.pipeline.estimating.amounts import Amounts, Interval
 from neurogloss.pipeline.estimating.estimate import Estimate, RoleEstimate
 from neurogloss.plugin.registry import load_registry
@@ -32,8 +33,6 @@ def estimate_command(options: argparse.Namespace) -> int:
     Raises:
         UsageError: A number of units is none.
     """
-    from neurogloss import app
-
     for name, least in (("sample", 1), ("pilot", 0), ("units_total", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
@@ -41,13 +40,13 @@ def estimate_command(options: argparse.Namespace) -> int:
     registry = load_registry()
     settings = settings_of(compose(options.overrides, registry, folders=options.config_dir), registry)
     with shown_progress(quiet=options.quiet) as progress:
-        estimate = app.estimate(
+        found = estimate(
             settings, progress, sample=options.sample, pilot=options.pilot, units_total=options.units_total
         )
     if options.json:
-        print(json.dumps(as_data(estimate), ensure_ascii=False, allow_nan=False, indent=2))
+        print(json.dumps(as_data(found), ensure_ascii=False, allow_nan=False, indent=2))
     else:
-        print_estimate(estimate, settings.notes)
+        print_estimate(found, settings.notes)
     return 0
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
 
 from neurogloss.config.conversion import held
 from neurogloss.config.roles import INHERIT
 from neurogloss.config.schema import BENCHMARK, BenchmarkConfig, BenchmarkRoot, ModelConfig, ResultsConfig, RunConfig
-from neurogloss.plugin.component import KINDS
+from neurogloss.errors import ConfigError
+from neurogloss.plugin.component import KINDS, Component
 from neurogloss.plugin.registry import Registry
 
 AXES = "axes"
@@ -34,10 +37,47 @@ class PresetSearchPath(SearchPathPlugin):
             search_path.append("neurogloss", place)
 
 
+class Option(ConfigNode):
+    """A component as Hydra's store holds it: its config is made for those that are chosen, as all would take long."""
+
+    def __init__(self, component: Component, registry: Registry) -> None:
+        self.name = f"{component.name}.yaml"
+        self.group = component.kind
+        self.package = f"scorer.{component.name}" if component.kind == "scorer" else None
+        self.provider = None
+        self._component = component
+        self._registry = registry
+        self._made: Any = None
+
+    def __deepcopy__(self, memo: Any) -> Option:
+        """Itself: Hydra copies the whole store to look into it, and what it loads it copies by itself."""
+        return self
+
+    @property
+    def node(self) -> Any:
+        """The config.
+
+        Raises:
+            ConfigError: OmegaConf cannot hold it, which becomes a problem of the component's plugin.
+        """
+        if self._made is None:
+            kind, name = self._component.kind, self._component.name
+            try:
+                self._made = OmegaConf.structured(held(self._component.config, name))
+            except Exception as error:
+                told = f"{kind} {name!r} has a config that OmegaConf refuses: {error}"
+                self._registry.add_problem(self._component, told)
+                source = " ".join(self._registry.distribution_of(self._component))
+                raise ConfigError(f"{kind}={name} cannot be used.", known=f"{source}: {told}") from error
+        return self._made
+
+    @node.setter
+    def node(self, copied: Any) -> None:
+        self._made = copied
+
+
 def store_groups(registry: Registry, folders: Sequence[str] = ()) -> None:
     """Makes the registry's components and presets known to Hydra, in place of those known before.
-
-    A component whose config OmegaConf cannot hold becomes a problem of its plugin and no option.
 
     Args:
         registry: The components.
@@ -53,12 +93,8 @@ def store_groups(registry: Registry, folders: Sequence[str] = ()) -> None:
     store.store(group=BENCHMARK, name=AXES, node=held(BenchmarkConfig))
     store.store(group="llm", name=INHERIT, node={})
     for component in registry.components():
-        kind, name = component.kind, component.name
-        package = f"{kind}.{name}" if kind == "scorer" else None
-        try:
-            store.store(group=kind, name=name, node=held(component.config, name), package=package)
-        except Exception as error:
-            registry.add_problem(component, f"{kind} {name!r} has a config that OmegaConf refuses: {error}")
+        option = Option(component, registry)
+        store.repo.setdefault(component.kind, {})[option.name] = option
     packages = [f"pkg://{package}" for package in registry.config_packages if package != CONF]
     PresetSearchPath.places = [*packages, *(f"file://{folder}" for folder in folders)]
     Plugins.instance().register(PresetSearchPath)

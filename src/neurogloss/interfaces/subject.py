@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from neurogloss.records.documents import Document
-from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Tokenized
 from neurogloss.records.units import Site
 from neurogloss.reducers.unit_reducer import UnitReducer
@@ -62,22 +61,15 @@ class SubjectModel(ABC):
             SubjectError: An unknown site, or an index beyond its units.
         """
 
-    def collect(
-        self, batches: Iterable[Batch], selection: UnitSelection, plan: CollectionPlan, *, token_sums: bool = False
-    ) -> UnitReducer:
-        """Reduces the activations of the selected units over the batches.
+    def collect(self, batches: Iterable[Batch], reducer: UnitReducer) -> None:
+        """Runs the subject on batches and lets the reducer take in the activations of its units.
 
-        This implementation reduces in numpy, batch by batch; a backend with a device may reduce
-        there and must return an equal state. States of disjoint batches merge.
+        This implementation reads all sites of a batch, then reduces them; a backend may hand them over
+        site by site while it runs. The reducer must be left in an equal state.
 
         Args:
-            batches: What to run on.
-            selection: The units.
-            plan: What to keep.
-            token_sums: Also sum activations per token of the explain split.
+            batches: What to run on; the next one is asked for when one is done.
+            reducer: Says which units, and takes in their activations.
         """
-        reducer = UnitReducer(selection, plan, token_sums=token_sums)
-        wanted = {site: columns.indices for site, columns in selection.columns.items()}
         for batch in batches:
-            reducer.add(batch, self.activations(batch, wanted))
-        return reducer
+            reducer.add(batch, self.activations(batch, reducer.wanted))

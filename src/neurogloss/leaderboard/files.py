@@ -11,6 +11,7 @@ from neurogloss.leaderboard.data import as_csv, as_data
 from neurogloss.leaderboard.leaderboard import Leaderboard
 from neurogloss.leaderboard.page import render_leaderboard
 from neurogloss.leaderboard.tables import as_markdown
+from neurogloss.store.room import write_whole
 
 
 def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
@@ -26,9 +27,8 @@ def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
         "leaderboard.json": json.dumps(as_data(board), ensure_ascii=False, allow_nan=False, indent=2) + "\n",
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            write_whole(folder / name, text)
     except OSError as error:
         known = f"{error}\nAll runs are kept in the store."
         wrong = f"The leaderboard cannot be written to {folder}."

@@ -16,9 +16,8 @@ from neurogloss.records.plans import CollectionPlan
 from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import SplitRecords, TokenMeans, UnitRecord, UnitStatistics
 from neurogloss.records.units import UnitId
+from neurogloss.reducers.draws import NONE, SPLITS
 from neurogloss.reducers.maxima_histogram import QUANTILES, RELATIVE_ERROR
-from neurogloss.reducers.site_batch import SPLITS
-from neurogloss.reducers.smallest_keys import NONE
 from neurogloss.store.activations import TOKEN_SUMS, UNITS, ActivationStore, StoredCollection, StoredUnit
 from neurogloss.store.token_table import TokenTable
 
@@ -127,20 +126,17 @@ class CollectedUnits:
     def random_values(self, unit: UnitId, split: Split) -> np.ndarray:
         """The unit's values at the counted tokens of the split's random sequences, float32 [token]."""
         entry, number = self._stored.unit(UNITS, unit), SPLITS.index(split)
-        records = self._records(entry.shared("random_rows")[number], entry.values("random_values")[number])
+        records = self._records(entry, "random", number)
         return np.concatenate([np.zeros(0, np.float32), *(record.values[record.counted] for record in records)])
 
     def _split_records(self, entry: StoredUnit, split: int) -> SplitRecords:
         plan = self._plan
-        top = self._records(entry.plain("top_rows")[split], entry.values("top_values")[split])
-        random = self._records(entry.shared("random_rows")[split], entry.values("random_values")[split])
-        quantile_rows = entry.plain("quantile_rows")[split]
-        quantile_values = entry.values("quantile_values")[split]
+        top, random, importance = (self._records(entry, name, split) for name in ("top", "random", "importance"))
+        quantile_rows, quantile_values = entry.plain("quantile_rows")[split], entry.values("quantile", split)
         quantile = {
-            bin_name(bounds): self._records(rows, values)
+            bin_name(bounds): self._made(rows, values)
             for bounds, rows, values in zip(plan.quantile_bins, quantile_rows, quantile_values, strict=True)
         }
-        importance = self._records(entry.plain("importance_rows")[split], entry.values("importance_values")[split])
         asked = [
             ("top", len(top), plan.top_k),
             ("random", len(random), plan.n_random),
@@ -150,7 +146,10 @@ class CollectedUnits:
         shortfalls = tuple(f"{name}: {there} of {wanted} sequences" for name, there, wanted in asked if there < wanted)
         return SplitRecords(top, random, quantile, importance, shortfalls)
 
-    def _records(self, rows: np.ndarray, values: np.ndarray) -> tuple[ActivationRecord, ...]:
+    def _records(self, entry: StoredUnit, sample: str, split: int) -> tuple[ActivationRecord, ...]:
+        return self._made(entry.plain(f"{sample}_rows")[split], entry.values(sample, split))
+
+    def _made(self, rows: np.ndarray, values: np.ndarray) -> tuple[ActivationRecord, ...]:
         records = []
         for row, along in zip(rows, values, strict=True):
             if row == NONE:

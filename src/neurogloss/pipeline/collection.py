@@ -18,10 +18,14 @@ from neurogloss.pipeline.sequences import batches, token_sequences
 from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Split, TokenSequence
 from neurogloss.records.units import UnitId
-from neurogloss.reducers.sample_values import SampleValues
-from neurogloss.reducers.unit_reducer import SiteReducer, UnitReducer
+from neurogloss.reducers.draws import SequenceDraws
+from neurogloss.reducers.site_reducer import SiteReducer
+from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss.store.activations import STATISTICS, TOKEN_SUMS, UNITS, ActivationStore, SiteArrays
 from neurogloss.store.token_table import TokenTable, write_table
+
+_WINDOW = 512
+"""Sequences that are sorted by length."""
 
 
 def collect_units(
@@ -39,8 +43,7 @@ def collect_units(
     """Collects what the store does not hold yet, and opens all of it.
 
     The corpus is tokenized once per collection, and run through the subject once for all units that
-    are new; for large selections a second pass reads the values of sequences that the first has drawn
-    by quantile. When nothing is new, of the subject and the corpus only `identity` is called.
+    are new. When nothing is new, of the subject and the corpus only `identity` is called.
 
     Args:
         subject: The model.
@@ -51,7 +54,7 @@ def collect_units(
         batch_size: Sequences per batch; does not matter to what is reused.
         token_means: Whether the mean activation per token is needed.
         max_table_bytes: The most that tables of token means, of all units, may take.
-        progress: Hears of the stages `tokenize`, `collect` and `samples`.
+        progress: Hears of the stages `tokenize` and `collect`.
 
     Raises:
         ConfigError: The tables of token means would be larger than `max_table_bytes`.
@@ -120,34 +123,37 @@ class _Collector:
         self._batch_size = batch_size
         self._progress = progress
         self.stored = store.collection(_identity(subject, corpus, plan))
+        for damage in self.stored.without_damage():
+            self._progress.note(f"{damage} It is collected again.")
         self.table = self.stored.tokens() or self._tokenize(corpus)
 
     def collect_units(self, units: Sequence[UnitId], token_sums: bool) -> None:
-        """Both passes over the units; their records, and token sums if asked for, are stored."""
+        """One pass over the units; their records, and token sums if asked for, are stored."""
         selection = UnitSelection(tuple(units))
-        reducer = self._pass("collect", selection, self._plan, token_sums=token_sums)
-        if token_sums:
-            self._store_token_sums(reducer)
-        ids = {site: part.quantile_ids() for site, part in reducer.sites.items()}
-        known = ((site, part.quantile_values(ids[site])) for site, part in reducer.sites.items())
-        values = {site: found for site, found in known if found is not None}
-        values |= self._second_pass(reducer, {site: drawn for site, drawn in ids.items() if site not in values})
-        self.stored.write_units(
-            UNITS, {site: self._unit_arrays(part, ids[site], values[site]) for site, part in reducer.sites.items()}
-        )
+        with self.stored.writing(UNITS, units) as writer:
+            reducer = UnitReducer(selection, self._draws(self._plan), token_sums=token_sums, directory=writer.directory)
+            self._pass("collect", reducer)
+            if token_sums:
+                self._store_token_sums(reducer)
+            for site, part in reducer.sites.items():
+                writer.add(site, _unit_arrays(part), part.rows.checksums)
 
     def collect_token_sums(self, units: Sequence[UnitId]) -> None:
         """One pass over the explain split, for token sums alone."""
-        selection = UnitSelection(tuple(units))
-        self._store_token_sums(
-            self._pass("collect", selection, _nothing_kept(self._plan), token_sums=True, only=Split.EXPLAIN)
-        )
+        reducer = UnitReducer(UnitSelection(tuple(units)), self._draws(_nothing_kept(self._plan)), token_sums=True)
+        self._pass("collect", reducer, only=Split.EXPLAIN)
+        self._store_token_sums(reducer)
 
     def collect_statistics(self, units: Sequence[UnitId]) -> None:
         """One pass for statistics alone."""
-        reducer = self._pass("statistics", UnitSelection(tuple(units)), _nothing_kept(self._plan))
-        arrays = {site: SiteArrays(part.columns, part.statistics()) for site, part in reducer.sites.items()}
-        self.stored.write_units(STATISTICS, arrays)
+        reducer = UnitReducer(UnitSelection(tuple(units)), self._draws(_nothing_kept(self._plan)))
+        self._pass("statistics", reducer)
+        with self.stored.writing(STATISTICS, units) as writer:
+            for site, part in reducer.sites.items():
+                writer.add(site, SiteArrays(part.columns, part.statistics()))
+
+    def _draws(self, plan: CollectionPlan) -> SequenceDraws:
+        return SequenceDraws(self.table.ids, self.table.splits, plan)
 
     def _tokenize(self, corpus: Corpus) -> TokenTable:
         manifest: dict[str, Any] = {}
@@ -172,22 +178,14 @@ class _Collector:
             yield sequence
             self._progress.advance(stage)
 
-    def _pass(
-        self,
-        stage: str,
-        selection: UnitSelection,
-        plan: CollectionPlan,
-        *,
-        token_sums: bool = False,
-        only: Split | None = None,
-    ) -> UnitReducer:
+    def _pass(self, stage: str, reducer: UnitReducer, only: Split | None = None) -> None:
         splits = tuple(Split) if only is None else (only,)
         self._progress.start(stage, sum(self.table.counts[split]["tokens"] for split in splits), "tokens")
-        sequences = (sequence for sequence in self.table.sequences() if sequence.split in splits)
-        made = self._told_batches(stage, batches(sequences, self._batch_size, plan.ignore_first_tokens))
-        reducer = self._subject.collect(made, selection, plan, token_sums=token_sums)
+        rows = np.arange(len(self.table)) if only is None else self.table.rows_in(only)
+        sequences = self.table.sequences(_in_order(rows, reducer.draws.drawn, self.table.lengths))
+        made = batches(sequences, self._batch_size, self._plan.ignore_first_tokens)
+        self._subject.collect(self._told_batches(stage, made), reducer)
         self._progress.finish(stage)
-        return reducer
 
     def _told_batches(self, stage: str, made: Iterable[Batch]) -> Iterator[Batch]:
         # A subject asks for the next batch when it is done with one.
@@ -195,59 +193,45 @@ class _Collector:
             yield batch
             self._progress.advance(stage, int(batch.counted.sum()))
 
-    def _second_pass(self, reducer: UnitReducer, ids: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Reads the values of the sequences drawn at each site, [unit split bin slot pos]."""
-        plan = self._plan
-        samples = {
-            site: SampleValues(site, reducer.sites[site].columns, drawn.reshape(len(drawn), -1), plan.sequence_length)
-            for site, drawn in ids.items()
-        }
-        wanted = {site: reducer.sites[site].columns.indices for site in ids}
-        sequence_ids = np.unique(np.concatenate([np.zeros(0, np.int64), *(s.wanted for s in samples.values())]))
-        if len(sequence_ids):
-            self._progress.start("samples", len(sequence_ids), "sequences")
-            sequences = self.table.sequences(self.table.rows_of(sequence_ids))
-            for batch in batches(sequences, self._batch_size, plan.ignore_first_tokens):
-                activations = self._subject.activations(batch, wanted)
-                for site, sample in samples.items():
-                    sample.add(batch, activations[site])
-                self._progress.advance("samples", len(batch.sequences))
-            self._progress.finish("samples")
-        return {site: sample.values.reshape(*ids[site].shape, plan.sequence_length) for site, sample in samples.items()}
-
     def _store_token_sums(self, reducer: UnitReducer) -> None:
-        arrays = {}
-        for site, part in reducer.sites.items():
-            assert part.token_sums is not None
-            sums = part.token_sums.arrays()
-            shared = {name: sums[name] for name in ("token_ids", "counts")}
-            arrays[site] = SiteArrays(part.columns, {"sums": sums["sums"].T}, shared=shared)
-        self.stored.write_units(TOKEN_SUMS, arrays)
+        with self.stored.writing(TOKEN_SUMS, reducer.selection.units) as writer:
+            for site, part in reducer.sites.items():
+                assert part.token_sums is not None
+                sums = part.token_sums.arrays()
+                shared = {name: sums[name] for name in ("token_ids", "counts")}
+                writer.add(site, SiteArrays(part.columns, {"sums": sums["sums"].T}, shared))
 
-    def _unit_arrays(self, part: SiteReducer, quantile_ids: np.ndarray, quantile_values: np.ndarray) -> SiteArrays:
-        top, random, importance = part.top.ordered(), part.random.ordered(), part.importance.ordered()
-        per_unit = (len(part.columns), len(Split))
-        rows = self.table.rows_of
-        return SiteArrays(
-            part.columns,
-            plain={
-                **part.statistics(),
-                "top_rows": rows(top.ids).reshape(*per_unit, self._plan.top_k),
-                "quantile_rows": rows(quantile_ids),
-                "importance_rows": rows(importance.ids).reshape(*per_unit, self._plan.n_importance),
-            },
-            values={
-                "top_values": top.payload.reshape(*per_unit, *top.payload.shape[1:]),
-                "random_values": np.moveaxis(random.payload[:, :, 1:], 3, 0),
-                "quantile_values": quantile_values,
-                "importance_values": importance.payload.reshape(*per_unit, *importance.payload.shape[1:]),
-            },
-            shared={
-                "random_rows": rows(random.ids),
-                "n_tokens": np.array(part.moments.n),
-                "n_sequences": part.histogram.counts[0].sum(dtype=np.int64),
-            },
-        )
+
+def _in_order(rows: np.ndarray, drawn: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The order in which sequences are run.
+
+    Those that are kept for every unit come first, so that batches of them are kept whole; and of a few
+    hundred that follow each other the long ones do, so that batches hold little padding.
+    """
+    is_drawn = np.isin(rows, drawn)
+    first, rest = rows[is_drawn], rows[~is_drawn]
+    windows = np.arange(len(rest)) // _WINDOW
+    return np.concatenate(
+        [first[np.argsort(-lengths[first], kind="stable")], rest[np.lexsort((-lengths[rest], windows))]]
+    )
+
+
+def _unit_arrays(part: SiteReducer) -> SiteArrays:
+    samples = part.samples()
+    kept = {
+        f"{name}_{field}": getattr(sample, field)
+        for name, sample in samples.items()
+        for field in ("rows", "addresses", "exponents")
+    }
+    return SiteArrays(
+        part.columns,
+        plain={**part.statistics(), **kept},
+        shared={
+            "length": np.array(part.rows.length),
+            "n_tokens": part.moments.n,
+            "n_sequences": np.array(part.histogram.n_sequences),
+        },
+    )
 
 
 def _identity(subject: SubjectModel, corpus: Corpus, plan: CollectionPlan) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +18,7 @@ from neurogloss.pipeline.ledgered_model import USABLE_CHOICES, Answering, descri
 from neurogloss.records import codec
 from neurogloss.records.requests import GenerateRequest, Reply, Request, TextRequest
 from neurogloss.records.runs import RecordedCall
+from neurogloss.store.room import needing_room
 
 _SHOWN = 200
 """Characters of a request in a message."""
@@ -78,12 +81,24 @@ class LedgerFile:
             return cast(RecordedCall, codec.decode(file.readline().decode("utf-8")))
 
     def add(self, call: RecordedCall) -> None:
-        """Appends a call; it is in the file when this returns."""
+        """Appends a call; it is in the file when this returns.
+
+        Raises:
+            StoreError: The disk is full; the file is as it was before.
+        """
         line = codec.encode(call).encode("utf-8") + b"\n"
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
-            self._note(call.key, file.tell(), failed=call.reply is None)
-            file.write(line)
+        with needing_room(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab", buffering=0) as file:
+                place = file.tell()
+                try:
+                    written = file.write(line)
+                    if written < len(line):  # the rest found no room
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    file.truncate(place)
+                    raise
+        self._note(call.key, place, failed=call.reply is None)
 
     def _note(self, key: str, place: int, *, failed: bool) -> None:
         self._places[key] = place

@@ -6,54 +6,55 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurogloss.reducers.site_batch import SPLITS, SiteBatch
+from neurogloss.reducers.compiled import compiled, over_ranges
 
-RELATIVE_ERROR = 0.025
+RELATIVE_ERROR = 1 / 32
 """Largest relative error of a quantile between `LOWEST` and `HIGHEST`."""
-LOWEST, HIGHEST = 1e-6, 1e6
-"""Maxima up to `LOWEST` (all that are not positive among them) count as 0; beyond `HIGHEST` is one bin."""
+LOWEST, HIGHEST = 2.0**-20, 2.0**20
+"""Maxima below `LOWEST` (all that are not positive among them) count as 0; from `HIGHEST` on is one bin."""
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 """The quantiles in `UnitStatistics`."""
 
-_GROWTH = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
-_EDGES = LOWEST * _GROWTH ** np.arange(np.ceil(np.log(HIGHEST / LOWEST) / np.log(_GROWTH)) + 1)
+SHIFT = 19
+"""Bits of a float32 that are dropped: its exponent and four bits of its mantissa number the bin."""
+FIRST = int(np.float32(LOWEST).view(np.int32)) >> SHIFT
+N_BINS = (int(np.float32(HIGHEST).view(np.int32)) >> SHIFT) - FIRST + 2
 
-
-def bin_of(maxima: np.ndarray) -> np.ndarray:
-    """The histogram's bin of each value, int64: 0 for what counts as 0, then bins `(edge, next edge]`."""
-    return np.searchsorted(_EDGES, maxima, side="left")
+_EDGES = (np.arange(FIRST, FIRST + N_BINS, dtype=np.int32) << SHIFT).view(np.float32).astype(np.float64)
+_MIDDLES = np.concatenate([[0.0], (_EDGES[1:] + _EDGES[:-1]) / 2])
 
 
 class MaximaHistogram:
-    """Counts sequences by the logarithm of their maximum, per unit and split.
+    """Counts sequences by the binary logarithm of their maximum in sixteen steps, per unit.
 
-    A bin's upper edge is a fixed multiple of its lower one, so that a quantile's relative error is
-    bounded whatever the range (Masson, Rim and Lee 2019, "DDSketch: a fast and fully-mergeable
-    quantile sketch with relative-error guarantees").
+    A bin's width is at most a sixteenth of its lower edge, so that a quantile's relative error is bounded whatever the
+    range (Masson, Rim and Lee 2019, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error
+    guarantees"); a float32 holds its bin in its upper bits.
 
     Args:
         n_units: Units at the site.
     """
 
     def __init__(self, n_units: int) -> None:
-        self.counts = np.zeros((n_units, len(SPLITS), len(_EDGES) + 1), dtype=np.uint32)
-        """uint32 [unit split bin]"""
-
-    def add(self, batch: SiteBatch) -> None:
-        """Takes in a batch."""
-        units = np.arange(len(self.counts))[None, :]
-        np.add.at(self.counts, (units, batch.splits[:, None], bin_of(batch.maxima)), np.uint32(1))
+        self.counts = np.zeros((n_units, N_BINS), dtype=np.uint32)
+        """uint32 [unit bin]"""
 
     def merge(self, other: MaximaHistogram) -> None:
         """Takes in the counts of other sequences."""
         self.counts += other.counts
 
+    @property
+    def n_sequences(self) -> int:
+        """The same for every unit."""
+        return int(self.counts[:1].sum(dtype=np.int64))
+
     def quantiles(self) -> np.ndarray:
-        """`QUANTILES` of the maxima over all splits, float64 [unit quantile]."""
-        total = self.counts.sum(axis=1)
-        # A bin's estimate is the point with the same relative distance to both of its edges.
-        estimates = np.concatenate([[0.0], _EDGES[1:] * (1 - RELATIVE_ERROR), [HIGHEST]])
-        return np.stack([estimates[_quantile_bins(total, quantile)] for quantile in QUANTILES], axis=1)
+        """`QUANTILES` of the maxima, float64 [unit quantile]."""
+        # The small term keeps 0.9 of 10 at the 9th sequence, where the product is a little above 9.
+        ranks = np.array([np.ceil(quantile * self.n_sequences - 1e-9) for quantile in QUANTILES])
+        bins = np.zeros((len(self.counts), len(ranks)), dtype=np.int64)
+        over_ranges(len(bins), lambda low, high: _find(self.counts, ranks, low, high, bins))
+        return _MIDDLES[bins]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The state."""
@@ -64,9 +65,13 @@ class MaximaHistogram:
         self.counts = np.array(arrays["counts"])
 
 
-def _quantile_bins(counts: np.ndarray, quantile: float) -> np.ndarray:
-    cumulative = np.cumsum(counts, axis=1, dtype=np.int64)
-    # The small term keeps 0.9 of 10 at the 9th sequence, where the product is a little above 9.
-    rank = np.ceil(quantile * cumulative[:, -1:] - 1e-9)
-    bins: np.ndarray = np.argmax(cumulative >= rank, axis=1)
-    return bins
+@compiled
+def _find(counts: np.ndarray, ranks: np.ndarray, low: int, high: int, bins: np.ndarray) -> None:
+    """Writes the bin of each rank, which ascend, [unit rank]."""
+    for unit in range(low, high):
+        number, passed = 0, np.int64(counts[unit, 0])
+        for i in range(len(ranks)):
+            while passed < ranks[i]:
+                number += 1
+                passed += counts[unit, number]
+            bins[unit, i] = number

@@ -2,107 +2,125 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from neurogloss.records.plans import CollectionPlan
-from neurogloss.reducers.maxima_histogram import MaximaHistogram, bin_of
-from neurogloss.reducers.seeded_hash import hashes, salt, uniform
-from neurogloss.reducers.sequence_samples import RandomSequences, TopSequences
-from neurogloss.reducers.site_batch import SPLITS
-from neurogloss.reducers.smallest_keys import NONE
+from neurogloss.reducers.best_sequences import BestSequences
+from neurogloss.reducers.compiled import compiled, over_ranges
+from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
+from neurogloss.reducers.maxima_histogram import FIRST, N_BINS, SHIFT, MaximaHistogram
+from neurogloss.reducers.seeded_hash import hashes, salt
 
-POOL_SIZE = 1024
-"""Random sequences per split whose maxima are kept, to fill the bins when the pass is over.
 
-About nine of them lie between the quantiles 0.99 and 0.999.
-"""
+@dataclass(frozen=True)
+class KeptSequences:
+    """Sequences of one site, [unit split slot] or [unit split bin slot]."""
+
+    rows: np.ndarray
+    """int32: rows in `SequenceDraws.ids`; `NONE` where there are fewer."""
+    addresses: np.ndarray
+    """int32: where their values are."""
+    exponents: np.ndarray
+    """int8"""
 
 
 def quantile_sample(
-    histogram: MaximaHistogram, pool: RandomSequences, top: TopSequences, unit_salts: np.ndarray, plan: CollectionPlan
-) -> np.ndarray:
-    """Draws each bin's sequences: of the pool as far as it goes, then of the top sequences.
+    histogram: MaximaHistogram,
+    pool: KeptSequences,
+    pool_maxima: np.ndarray,
+    subsets: tuple[BestSequences, ...],
+    unit_salts: np.ndarray,
+    draws: SequenceDraws,
+) -> KeptSequences:
+    """Draws each bin's sequences from the pool and from the bin's subset, by the smallest seeded hash.
 
-    The pool is a uniform sample (it is the whole split up to `POOL_SIZE` sequences); top sequences
-    come second, because they crowd the upper end of the bin that they reach down into. A sequence is
-    in the bin `(low, high]` if its rank in its split, divided by the split's size, is.
+    A sequence is in the bin `(low, high]` if its rank by its maximum among all sequences, divided by their
+    number, is. Sequences that the histogram does not tell apart (equal ones among them) are ranked by other
+    bits of the hash; those whose maximum counts as 0 are all of the lowest rank.
 
     Args:
         histogram: How the maxima of all sequences are distributed.
-        pool: Maxima of random sequences.
-        top: The top sequences.
+        pool: The pool's sequences.
+        pool_maxima: float32 [unit split slot]
+        subsets: What each unit kept of the subsets.
         unit_salts: uint64 [unit]
-        plan: The bins.
+        draws: The bins, and which sequences are in the pool.
 
     Returns:
-        Sequence ids, int64 [unit split bin slot]; -1 where a bin is short.
+        [unit split bin slot]
     """
-    shape = (len(unit_salts), len(SPLITS), len(plan.quantile_bins), plan.per_bin)
-    out = np.full(shape, NONE, dtype=np.int64)
-    if not out.size:
+    plan = draws.plan
+    bins = np.array(plan.quantile_bins).reshape(-1, 2)
+    shape = (len(unit_salts), len(SPLITS), len(bins), plan.per_bin)
+    out = KeptSequences(np.full(shape, NONE, np.int32), np.full(shape, NONE, np.int32), np.zeros(shape, np.int8))
+    if not out.rows.size:
         return out
-    ids, maxima = top.ids_and_maxima()
-    salts = unit_salts ^ salt(plan.seed, "quantile")
-    for split in range(len(SPLITS)):
-        filled = pool.ids[split] != NONE
-        pool_ids, pool_maxima = pool.ids[split, filled], pool.payload[split, filled, 0].astype(np.float64)
-        for unit, unit_salt in enumerate(salts):
-            extra = (ids[unit, split] != NONE) & ~np.isin(ids[unit, split], pool_ids)
-            candidates = np.concatenate([pool_ids, ids[unit, split][extra]])
-            their_maxima = np.concatenate([pool_maxima[:, unit], maxima[unit, split][extra]])
-            ranks = _ranks(their_maxima, pool_maxima[:, unit], maxima[unit, split], histogram.counts[unit, split])
-            share = ranks / max(1, histogram.counts[unit, split].sum())
-            order = np.argsort(uniform(hashes(candidates, unit_salt)) + (np.arange(len(candidates)) >= len(pool_ids)))
-            for number, (low, high) in enumerate(plan.quantile_bins):
-                # The small terms keep rank 9 of 10 in the bin that ends at 0.9.
-                inside = (share > low + 1e-9) & (share <= high + 1e-9)
-                drawn = candidates[order[inside[order]]][: plan.per_bin]
-                out[unit, split, number, : len(drawn)] = drawn
+    pooled = np.zeros(len(draws.ids), dtype=bool)
+    pooled[draws.pool[draws.pool != NONE]] = True
+    # The small term keeps rank 9 of 10 in the bin that ends at 0.9.
+    ranks = bins * histogram.n_sequences + 1e-9
+    hashed = hashes(draws.ids, salt(plan.seed, "quantile"))
+    chosen = np.full(shape, np.iinfo(np.uint64).max, dtype=np.uint64)
+    state = (hashed, unit_salts, histogram.counts, ranks, chosen, out.rows, out.addresses, out.exponents)
+
+    def draw(low: int, high: int) -> None:
+        from_pool = (pool_maxima, pool.rows, pool.addresses, pool.exponents, np.zeros_like(pooled))
+        _draw(*from_pool, 0, len(bins), *state, low, high)
+        for subset, kept in zip(draws.subsets, subsets, strict=True):
+            from_subset = (kept.keys, kept.rows, kept.addresses, kept.exponents, pooled)
+            _draw(*from_subset, subset.bin, subset.bin + 1, *state, low, high)
+
+    over_ranges(len(unit_salts), draw)
     return out
 
 
-def sampled_values(ids: np.ndarray, pool: RandomSequences, top: TopSequences) -> np.ndarray:
-    """The values of a `quantile_sample` drawn from a pool that keeps values.
-
-    Args:
-        ids: int64 [unit split bin slot]
-        pool: The pool.
-        top: The top sequences.
-
-    Returns:
-        float32 [unit split bin slot pos]; 0 where a bin is short.
-    """
-    out = np.zeros((*ids.shape, top.payload.shape[-1]), dtype=np.float32)
-    for unit, split in np.ndindex(*ids.shape[:2]):
-        row = unit * len(SPLITS) + split
-        known_ids = np.concatenate([pool.ids[split], top.ids[row]])
-        known = np.concatenate([pool.payload[split, :, 1:, unit], top.payload[row]])
-        order = np.argsort(known_ids)
-        drawn = ids[unit, split] != NONE
-        out[unit, split, drawn] = known[order[np.searchsorted(known_ids, ids[unit, split, drawn], sorter=order)]]
-    return out
-
-
-def _ranks(maxima: np.ndarray, pool: np.ndarray, top: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Ranks in a split: 1 and the number of sequences with a lower maximum.
-
-    They are exact above the last of the top sequences, and everywhere if the pool is the whole split.
-    Elsewhere the histogram tells how many are in lower bins of its own, and the pool which share of
-    the same bin is lower.
-
-    Args:
-        maxima: Of the sequences to rank, float64 [seq].
-        pool: Those of the random sequences, float64 [pool].
-        top: Those of the top sequences, float64 [top].
-        counts: The unit's histogram in the split, uint32 [bin].
-    """
-    pool, top = np.sort(pool), np.sort(top)
-    bins, pool_bins = bin_of(maxima), bin_of(pool)
-    first, last = np.searchsorted(pool_bins, bins, "left"), np.searchsorted(pool_bins, bins, "right")
-    share = (np.searchsorted(pool, maxima) - first) / np.maximum(1, last - first)
-    cumulative = np.cumsum(counts, dtype=np.int64)
-    ranks: np.ndarray = 1 + cumulative[bins] - counts[bins] * (1 - share)
-    from_above = cumulative[-1] - len(top) + np.searchsorted(top, maxima) + 1
-    exact = maxima > top.min(initial=np.inf)
-    ranks[exact] = from_above[exact]
-    return ranks
+@compiled
+def _draw(
+    keys: np.ndarray,  # float32 [unit split candidate]
+    rows: np.ndarray,
+    addresses: np.ndarray,
+    exponents: np.ndarray,
+    skipped: np.ndarray,  # bool [row]: sequences that were drawn from elsewhere
+    first_bin: int,
+    last_bin: int,  # one past the last bin that is filled
+    hashed: np.ndarray,  # uint64 [row]
+    unit_salts: np.ndarray,  # uint64 [unit]
+    counts: np.ndarray,  # uint32 [unit histogram_bin]
+    ranks: np.ndarray,  # float64 [bin 2]: a bin's ranks are above the first and not above the second
+    chosen: np.ndarray,  # uint64 [unit split bin slot]: the hashes of what is drawn, ascending
+    drawn_rows: np.ndarray,  # int32 [unit split bin slot]
+    drawn_addresses: np.ndarray,
+    drawn_exponents: np.ndarray,
+    low: int,
+    high: int,
+) -> None:
+    bits = keys.view(np.int32)
+    below = np.zeros(counts.shape[1] + 1, dtype=np.int64)
+    for unit in range(low, high):
+        for number in range(counts.shape[1]):
+            below[number + 1] = below[number] + counts[unit, number]
+        for split in range(keys.shape[1]):
+            for candidate in range(keys.shape[2]):
+                row = rows[unit, split, candidate]
+                if row < 0 or skipped[row]:
+                    continue
+                draw = (hashed[row] ^ unit_salts[unit]) * np.uint64(0x94D049BB133111EB)
+                number = min(max((bits[unit, split, candidate] >> SHIFT) - FIRST + 1, 0), N_BINS - 1)
+                inside = np.float64((draw >> np.uint64(12)) & np.uint64(0xFFFFFF)) / 2**24
+                rank = below[number] + 1 + np.int64(inside * counts[unit, number]) if number else 1
+                for of in range(first_bin, last_bin):
+                    place = chosen.shape[3] - 1
+                    there = chosen[unit, split, of]
+                    if rank <= ranks[of, 0] or rank > ranks[of, 1] or draw >= there[place]:
+                        continue
+                    while place > 0 and draw < there[place - 1]:
+                        there[place] = there[place - 1]
+                        drawn_rows[unit, split, of, place] = drawn_rows[unit, split, of, place - 1]
+                        drawn_addresses[unit, split, of, place] = drawn_addresses[unit, split, of, place - 1]
+                        drawn_exponents[unit, split, of, place] = drawn_exponents[unit, split, of, place - 1]
+                        place -= 1
+                    there[place] = draw
+                    drawn_rows[unit, split, of, place] = row
+                    drawn_addresses[unit, split, of, place] = addresses[unit, split, candidate]
+                    drawn_exponents[unit, split, of, place] = exponents[unit, split, candidate]

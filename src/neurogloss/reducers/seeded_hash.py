@@ -28,7 +28,12 @@ def salts(names: Iterable[object]) -> np.ndarray:
 
 def hashes(ids: np.ndarray, by: np.uint64 | np.ndarray) -> np.ndarray:
     """Hashes of whole numbers under a salt (or many: the shapes broadcast), uint64."""
-    return _mix(_mix(np.atleast_1d(ids).astype(np.uint64) + _GOLDEN) ^ by)
+    return _mix(mixed(ids) ^ by)
+
+
+def mixed(ids: np.ndarray) -> np.ndarray:
+    """Hashes of whole numbers before a salt is added to them, uint64, same shape."""
+    return _mix(np.atleast_1d(ids).astype(np.uint64) + _GOLDEN)
 
 
 def uniform(hashed: np.ndarray) -> np.ndarray:
@@ -39,5 +44,5 @@ def uniform(hashed: np.ndarray) -> np.ndarray:
 def _mix(x: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = x ^ (x >> np.uint64(31))
-    return mixed
+    out: np.ndarray = x ^ (x >> np.uint64(31))
+    return out

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurogloss.records.tokens import Split
-from neurogloss.reducers.site_batch import SPLITS, SiteBatch
+from neurogloss.reducers.counted_batch import CountedBatch
+from neurogloss.reducers.draws import SPLITS
 
 _EXPLAIN = SPLITS.index(Split.EXPLAIN)
 
@@ -27,15 +28,15 @@ class TokenSums:
         self._counts = np.zeros(0, dtype=np.int64)
         self._sums = np.zeros((0, n_units))
 
-    def add(self, batch: SiteBatch) -> None:
-        """Takes in a batch."""
+    def add(self, batch: CountedBatch, activations: np.ndarray, signs: np.ndarray) -> None:
+        """Takes in a batch's activations, float32 [seq pos unit], times the units' signs, float32 [unit]."""
         chosen = np.flatnonzero(batch.token_splits == _EXPLAIN)
         if not len(chosen):
             return
         chosen = chosen[np.argsort(batch.token_ids[chosen], kind="stable")]
         token_ids, starts, counts = np.unique(batch.token_ids[chosen], return_index=True, return_counts=True)
-        sums = np.add.reduceat(batch.values[chosen].astype(np.float64), starts, axis=0)
-        self._add(token_ids, counts, sums)
+        values = activations[batch.batch.counted][chosen].astype(np.float64)
+        self._add(token_ids, counts, np.add.reduceat(values, starts, axis=0) * signs)
 
     def merge(self, other: TokenSums) -> None:
         """Takes in the sums of other sequences."""

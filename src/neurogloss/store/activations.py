@@ -7,8 +7,10 @@ ROOT/KEY/                    one collection: a subject, a corpus and a plan
     token_sums-HASH/         activations summed per token, for one set of units
     statistics-HASH/         statistics alone, for one set of units
 ```
-Each subdirectory is sealed: whole and checksummed, or not there. A set of units holds one file per
-site, unit by unit, so that one unit of many is read without the others.
+Each subdirectory is sealed: whole and checksummed, or not there. A set of units holds a file of arrays
+per site, unit by unit, and beside it two of rows: values along sequences, whole numbers of 16 bits
+times a power of two.
+The arrays hold the rows' addresses, so that one unit of many is read without the others.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,7 +30,8 @@ import numpy as np
 from neurogloss.errors import StoreError
 from neurogloss.records.plans import UnitColumns, UnitSelection
 from neurogloss.records.units import UnitId
-from neurogloss.store.array_files import ArrayFile, write_arrays
+from neurogloss.reducers.value_rows import values_at
+from neurogloss.store.array_files import ArrayFile, mapped_rows, write_arrays
 from neurogloss.store.sealed import read_manifest, remove, sealed_in, sealing, verify
 from neurogloss.store.token_table import TokenTable
 
@@ -34,7 +39,7 @@ UNITS, TOKEN_SUMS, STATISTICS = "units", "token_sums", "statistics"
 """The kinds of sets of units."""
 
 _TOKENS = "tokens"
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the files' layout changes: older collections are then not found, and collected anew."""
 
 
@@ -99,13 +104,11 @@ class ActivationStore:
 
 @dataclass(frozen=True, eq=False)
 class SiteArrays:
-    """What is stored of one site's units. Each array's first axis is the unit, but for `shared`."""
+    """What is stored of one site's units."""
 
     columns: UnitColumns
     plain: Mapping[str, np.ndarray]
-    """Stored as they are."""
-    values: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Activations, float32 [unit ...]: stored in half precision, under one scale per unit."""
+    """Their first axis is the unit."""
     shared: Mapping[str, np.ndarray] = field(default_factory=dict)
     """What is the same for every unit of the site."""
 
@@ -113,7 +116,7 @@ class SiteArrays:
 class StoredUnit:
     """One unit's entry in a file; reads what it is asked for."""
 
-    def __init__(self, file: ArrayFile, row: int) -> None:
+    def __init__(self, file: _UnitsFile, row: int) -> None:
         self._file = file
         self._row = row
 
@@ -121,11 +124,11 @@ class StoredUnit:
         """The unit's part of one of `SiteArrays.plain`."""
         return self._file.row(name, self._row)
 
-    def values(self, name: str) -> np.ndarray:
-        """The unit's part of one of `SiteArrays.values`, float32."""
-        scale = self._file.row("scale", self._row)
-        values: np.ndarray = self._file.row(name, self._row).astype(np.float32) * scale
-        return values
+    def values(self, name: str, split: int) -> np.ndarray:
+        """The unit's values along a sample's sequences in a split, float32 [... slot pos]."""
+        addresses, exponents = (self.plain(f"{name}_{part}")[split] for part in ("addresses", "exponents"))
+        file, length = self._file, int(self.shared("length"))
+        return values_at(lambda rows: file.kept[rows], lambda rows: file.drawn[rows], addresses, exponents, length)
 
     def shared(self, name: str) -> np.ndarray:
         """One of `SiteArrays.shared`."""
@@ -140,7 +143,7 @@ class StoredCollection:
         self.identity = identity
         """What determines it: subject, corpus and plan."""
         self._paths: dict[str, dict[str, list[Path]]] = {}
-        self._open: dict[Path, ArrayFile] = {}
+        self._open: dict[Path, _UnitsFile] = {}
 
     @property
     def key(self) -> str:
@@ -162,6 +165,15 @@ class StoredCollection:
         manifest["identity"] = self.identity
         with sealing(self.directory / _TOKENS, manifest) as directory:
             yield directory
+
+    def without_damage(self) -> Iterator[str]:
+        """Removes what does not match its checksums, and yields what was wrong with each part."""
+        for directory in sealed_in(self.directory):
+            try:
+                verify(directory)
+            except StoreError as error:
+                remove(directory)
+                yield f"{error} {error.known}"
 
     def missing(self, kind: str, units: Sequence[UnitId]) -> tuple[UnitId, ...]:
         """Those of the units that no set of this kind holds, in order.
@@ -204,22 +216,24 @@ class StoredCollection:
         except KeyError as error:
             raise StoreError(f"The collection {self.key} holds no {kind} of all units of {site}.") from error
 
-    def write_units(self, kind: str, sites: Mapping[str, SiteArrays]) -> None:
-        """Stores a set of units."""
-        named = sorted(f"{site}/{key}" for site, arrays in sites.items() for key in _unit_keys(arrays.columns))
+    @contextmanager
+    def writing(self, kind: str, units: Sequence[UnitId]) -> Iterator[UnitsWriter]:
+        """Writes a set of units, sealed at the block's end."""
+        named = sorted(f"{unit.site}/{_unit_key(unit)}" for unit in units)
         digest = hashlib.sha256("\n".join(named).encode("utf-8")).hexdigest()[:16]
+        sites: dict[str, str] = {}
+        checksums: dict[str, int] = {}
         content = {
             "kind": kind,
             "n_units": len(named),
-            "values": "float16, to be multiplied by the unit's scale (a power of two)",
-            "sites": {site: f"site-{number:04d}.safetensors" for number, site in enumerate(sites)},
+            "rows": "int16 [row length], to be multiplied by 2 ** exponent",
+            "sites": sites,
         }
-        with sealing(self.directory / f"{kind}-{digest}", content) as directory:
-            for number, arrays in enumerate(sites.values()):
-                write_arrays(directory / f"site-{number:04d}.safetensors", _file_arrays(arrays))
+        with sealing(self.directory / f"{kind}-{digest}", content, checksums) as directory:
+            yield UnitsWriter(directory, sites, checksums)
         self._paths.pop(kind, None)
 
-    def _of(self, kind: str, site: str) -> list[ArrayFile]:
+    def _of(self, kind: str, site: str) -> list[_UnitsFile]:
         """The files of a site in all sets of a kind; those of other sites are not opened."""
         if kind not in self._paths:
             by_site: dict[str, list[Path]] = {}
@@ -229,8 +243,48 @@ class StoredCollection:
                     by_site.setdefault(name, []).append(directory / file)
             self._paths[kind] = by_site
         paths = self._paths[kind].get(site, [])
-        self._open.update({path: ArrayFile(path) for path in paths if path not in self._open})
+        self._open.update({path: _UnitsFile(path) for path in paths if path not in self._open})
         return [self._open[path] for path in paths]
+
+
+class UnitsWriter:
+    """Writes one set of units, site by site; made by `StoredCollection.writing`."""
+
+    def __init__(self, directory: Path, sites: dict[str, str], checksums: dict[str, int]) -> None:
+        self.directory = directory
+        """Where the sites' rows are written, to `site-NUMBER.kept` and `site-NUMBER.drawn`."""
+        self._sites = sites
+        self._checksums = checksums
+
+    def add(self, site: str, arrays: SiteArrays, rows: Mapping[Path, int] = MappingProxyType({})) -> None:
+        """Writes the arrays of the next site.
+
+        Args:
+            site: Its name.
+            arrays: Its arrays.
+            rows: The files of its rows, with their CRC-32.
+        """
+        name = f"site-{len(self._sites):04d}.safetensors"
+        keys = _unit_keys(arrays.columns)
+        order = np.argsort(keys)
+        plain = {field: array[order] for field, array in arrays.plain.items()}
+        write_arrays(self.directory / name, {"unit_keys": keys[order], **plain, **arrays.shared})
+        self._sites[site] = name
+        self._checksums.update({path.name: checksum for path, checksum in rows.items()})
+
+
+class _UnitsFile(ArrayFile):
+    """The arrays of one site of a set, and the rows beside them."""
+
+    @cached_property
+    def kept(self) -> np.ndarray:
+        """int16 [row length]"""
+        return mapped_rows(self.path.with_suffix(".kept"), int(self.array("length")))
+
+    @cached_property
+    def drawn(self) -> np.ndarray:
+        """int16 [row length]"""
+        return mapped_rows(self.path.with_suffix(".drawn"), int(self.array("length")))
 
 
 def _unit_keys(columns: UnitColumns) -> np.ndarray:
@@ -240,29 +294,3 @@ def _unit_keys(columns: UnitColumns) -> np.ndarray:
 
 def _unit_key(unit: UnitId) -> int:
     return unit.index * 2 + (unit.sign < 0)
-
-
-def _file_arrays(arrays: SiteArrays) -> dict[str, np.ndarray]:
-    keys = _unit_keys(arrays.columns)
-    order = np.argsort(keys)
-    scale = _scale(arrays)
-    halves = {
-        name: (values / scale.reshape(-1, *[1] * (values.ndim - 1))).astype(np.float16)[order]
-        for name, values in arrays.values.items()
-    }
-    plain = {name: array[order] for name, array in arrays.plain.items()}
-    return {"unit_keys": keys[order], "scale": scale[order], **plain, **halves, **arrays.shared}
-
-
-def _scale(arrays: SiteArrays) -> np.ndarray:
-    """A power of two per unit, float32, that takes its largest value to 2**14..2**15.
-
-    Half precision then holds 11 significant bits of every value down to 2**-29 of the largest; without
-    a scale it ends at 65,504 and at 6e-5.
-    """
-    largest = np.zeros(len(arrays.columns))
-    for values in arrays.values.values():
-        largest = np.maximum(largest, np.abs(values).max(axis=tuple(range(1, values.ndim)), initial=0))
-    _, exponent = np.frexp(largest)
-    scale: np.ndarray = np.ldexp(np.float32(1), np.clip(exponent - 15, -126, 127))
-    return scale

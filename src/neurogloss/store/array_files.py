@@ -45,6 +45,7 @@ class ArrayFile:
             self._bytes = np.frombuffer(mapped, dtype=np.uint8)
         except (OSError, ValueError) as error:
             raise StoreError(f"The stored arrays {path} cannot be read.", known=str(error)) from error
+        self.path = path
         self._start = 8 + header_size
         self._arrays: dict[str, np.ndarray] = {}
 
@@ -60,6 +61,24 @@ class ArrayFile:
     def row(self, name: str, index: int) -> np.ndarray:
         """A copy of one entry along the first axis."""
         return np.array(self.array(name)[index])
+
+
+def mapped_rows(path: Path, length: int) -> np.ndarray:
+    """A file of rows, int16 [row length]: a row is read when it is looked at.
+
+    Raises:
+        StoreError: The file is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                return np.zeros((0, length), dtype=np.int16)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise StoreError(f"The stored rows {path} cannot be read.", known=str(error)) from error
+    if hasattr(mapped, "madvise"):  # a unit's rows lie far apart, so nothing is gained by reading ahead
+        mapped.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(mapped, dtype=np.int16).reshape(-1, length)
 
 
 def pack_texts(texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,7 @@ from sqlalchemy.dialects import sqlite
 from neurogloss.errors import ConfigError, StoreError
 from neurogloss.store import schema
 from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
+from neurogloss.store.room import MAKE_ROOM, no_room
 
 _PATIENCE_S = 60
 """How long a writer of SQLite waits for the others."""
@@ -188,4 +190,5 @@ def _told(wrong: str, remedy: str) -> Iterator[None]:
         yield
     except (OSError, sa.exc.DBAPIError) as error:
         known = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise StoreError(wrong, known=str(known).strip(), remedy=remedy) from error
+        full = getattr(known, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or no_room(error)
+        raise StoreError(wrong, known=str(known).strip(), remedy=MAKE_ROOM if full else remedy) from error

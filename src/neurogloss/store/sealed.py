@@ -7,14 +7,15 @@ is not locked was left by a killed process and is removed by the next writer.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from neurogloss.errors import StoreError
@@ -24,12 +25,15 @@ _PARTIAL = ".partial-"
 
 
 @contextmanager
-def sealing(target: Path, content: dict[str, Any]) -> Iterator[Path]:
+def sealing(
+    target: Path, content: dict[str, Any], checksums: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[Path]:
     """Gives a directory to write to, which becomes `target` when the block ends without an error.
 
     Args:
         target: The final directory. If another process seals it first, its version stays.
         content: What the manifest says beside the checksums; read at the end of the block.
+        checksums: CRC-32 of files whose writer has computed it on the way; read at the end of the block.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target.parent)
@@ -39,7 +43,11 @@ def sealing(target: Path, content: dict[str, Any]) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
         files = {
-            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(partial.iterdir())
+            path.name: {
+                "bytes": path.stat().st_size,
+                "crc32": checksums[path.name] if path.name in checksums else _crc32(path),
+            }
+            for path in sorted(partial.iterdir())
         }
         manifest = json.dumps({**content, "files": files}, ensure_ascii=False, indent=1)
         (partial / _MANIFEST).write_text(manifest, encoding="utf-8")
@@ -69,14 +77,14 @@ def read_manifest(directory: Path) -> Mapping[str, Any] | None:
 
 
 def verify(directory: Path) -> None:
-    """Reads every file of a sealed directory and compares its SHA-256 with the manifest's.
+    """Reads every file of a sealed directory and compares its CRC-32 with the manifest's.
 
     Raises:
         StoreError: One differs, or is missing.
     """
     manifest = read_manifest(directory) or {"files": {}}
     for name, entry in manifest["files"].items():
-        if _sha256(directory / name) != entry["sha256"]:
+        if _crc32(directory / name) != entry["crc32"]:
             raise _damaged(directory, f"{name} does not match its checksum.")
 
 
@@ -124,6 +132,9 @@ def _damaged(directory: Path, known: str) -> StoreError:
     )
 
 
-def _sha256(path: Path) -> str:
+def _crc32(path: Path) -> int:
+    checksum = 0
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum

@@ -90,18 +90,30 @@ class TokenTable:
     @cached_property
     def ids(self) -> np.ndarray:
         """The sequences' ids, int64 [row], ascending."""
-        shards = range(-(-len(self) // self._shard))
-        return np.concatenate([np.zeros(0, dtype=np.int64), *(self._file(shard).array("ids") for shard in shards)])
+        return self._column("ids").astype(np.int64)
+
+    @cached_property
+    def splits(self) -> np.ndarray:
+        """The sequences' splits, int64 [row], by their place in `Split`."""
+        return self._column("splits").astype(np.int64)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens in each sequence, int64 [row]."""
+        starts = [self._file(shard).array("token_starts") for shard in range(self._n_shards)]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *map(np.diff, starts)])
 
     def rows_in(self, split: Split) -> np.ndarray:
         """The rows of a split's sequences, int64, ascending."""
-        shards = range(-(-len(self) // self._shard))
-        splits = [np.zeros(0, dtype=np.int8), *(self._file(shard).array("splits") for shard in shards)]
-        return np.flatnonzero(np.concatenate(splits) == _SPLITS.index(split))
+        return np.flatnonzero(self.splits == _SPLITS.index(split))
 
-    def rows_of(self, ids: np.ndarray) -> np.ndarray:
-        """The rows of sequences, int32; negative ids stay -1."""
-        return np.where(ids < 0, -1, np.searchsorted(self.ids, ids)).astype(np.int32)
+    @property
+    def _n_shards(self) -> int:
+        return -(-len(self) // self._shard)
+
+    def _column(self, name: str) -> np.ndarray:
+        files = [self._file(shard) for shard in range(self._n_shards)]
+        return np.concatenate([np.zeros(0, dtype=np.int8), *(file.array(name) for file in files)])
 
     def _sequence(self, row: int) -> TokenSequence:
         number, at = divmod(row, self._shard)

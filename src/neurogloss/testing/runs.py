@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neurogloss.records.activations import ActivationRecord
-from neurogloss.records.explanations import ProseExplanation, Provenance
+from neurogloss.records.explanations import Candidate, ProseExplanation, Provenance
 from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.requests import Usage
 from neurogloss.records.runs import Cell, ExplanationRow, LedgerTotals, RunManifest, ScoreRow
@@ -182,10 +182,20 @@ class _Maker:
                 detail = "no line began with the marker" + self._extra
                 explanations.append(ExplanationRow(cell, Failure(Reason.UNPARSABLE, detail)))
                 continue
-            source = Provenance("token_activation" + self._extra, "scripted" + self._extra)
+            tried = self._candidates(text) if arm == "main" and seed == 0 else ()
+            source = Provenance("token_activation" + self._extra, "scripted" + self._extra, candidates=tried)
             explanations.append(ExplanationRow(cell, ProseExplanation(source, text + self._extra)))
             scores.append(self._score(cell, record, noise, seed))
         return record, explanations, scores
+
+    def _candidates(self, text: str) -> tuple[Candidate, ...]:
+        unread = Failure(Reason.UNPARSABLE, "two answers" + self._extra)
+        return (
+            Candidate("words" + self._extra, 0.21),
+            Candidate(text + self._extra, 0.63, chosen=True),
+            Candidate("", failure=unread),
+            Candidate("names" + self._extra, failure=Failure(Reason.CONSTANT, "all values are 0" + self._extra)),
+        )
 
     def _score(self, cell: Cell, record: UnitRecord, noise: float, seed: int) -> ScoreRow:
         scorer = "simulation" + self._extra

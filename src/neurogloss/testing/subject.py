@@ -13,6 +13,9 @@ from neurogloss.records.documents import Document
 from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Split, Tokenized, TokenSequence
 from neurogloss.records.units import UnitId
+from neurogloss.reducers.draws import SequenceDraws
+from neurogloss.reducers.site_reducer import SiteReducer
+from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss.testing.contract import Contract, check_identity, override_fixture
 
 _TEXTS = (
@@ -146,11 +149,13 @@ class SubjectContract(Contract):
         first = subject.sites()[0]
         selection = UnitSelection((UnitId(first.name, 0), UnitId(first.name, first.n_units - 1, "-")))
         plan = CollectionPlan(sequence_length=max(map(len, sequences)), top_k=3)
-        found = subject.collect(batches, selection, plan, token_sums=True).arrays()
-        expected = SubjectModel.collect(subject, batches, selection, plan, token_sums=True).arrays()
-        assert set(found) == set(expected)
-        for name, array in expected.items():
-            np.testing.assert_allclose(found[name], array, atol=tolerance, rtol=1e-3, err_msg=name)
+        draws = SequenceDraws(np.array([s.id for s in sequences]), np.zeros(len(sequences), dtype=np.int64), plan)
+        found, expected = (UnitReducer(selection, draws, token_sums=True) for _ in range(2))
+        subject.collect(batches, found)
+        SubjectModel.collect(subject, batches, expected)
+        ours, theirs = (_kept(reducer.sites[first.name]) for reducer in (found, expected))
+        for name, array in theirs.items():
+            np.testing.assert_allclose(ours[name], array, atol=tolerance, rtol=1e-3, err_msg=name)
 
     def test_an_unknown_site_is_an_error(self, subject: SubjectModel, documents: list[Document]) -> None:
         with pytest.raises(SubjectError):
@@ -161,6 +166,17 @@ class SubjectContract(Contract):
         for index in (site.n_units, -1):
             with pytest.raises(SubjectError):
                 subject.activations(Batch.of(_sequences(subject, documents)), {site.name: np.array([index])})
+
+
+def _kept(part: SiteReducer) -> dict[str, np.ndarray]:
+    """Statistics, token sums, and the values of all that is kept of sequences."""
+    sums = part.token_sums.arrays() if part.token_sums else {}
+    samples = part.samples().items()
+    return {
+        **part.statistics(),
+        **sums,
+        **{f"{name} values": part.rows.values(kept.addresses, kept.exponents) for name, kept in samples},
+    }
 
 
 def _sequences(subject: SubjectModel, documents: Sequence[Document]) -> list[TokenSequence]:

@@ -17,6 +17,7 @@ from neurogloss.records.scores import Score
 from neurogloss.records.unit_records import SplitRecords, UnitRecord, UnitStatistics
 from neurogloss.records.units import UnitId
 from neurogloss.view.absences import NOT_EXPLAINED, Absence, explain_absence, score_value
+from neurogloss.view.candidates import CandidateLine, candidate_lines
 from neurogloss.view.charts import Strip, strip
 from neurogloss.view.heatmap import HeatRow, PairRow, heat_row, pair_row
 from neurogloss.view.results import RunResults
@@ -100,6 +101,8 @@ class ExplanationView:
     sample: int | None
     """Which sample, where there are several."""
     source: str
+    candidates: tuple[CandidateLine, ...]
+    """What it was chosen among, itself included."""
     scores: tuple[ScoreView, ...]
 
 
@@ -170,6 +173,7 @@ def _explanation(
         absence=explain_absence(outcome),
         sample=row.cell.sample + 1 if several else None,
         source=_source(outcome.provenance) if isinstance(outcome, Explanation) else "",
+        candidates=candidate_lines(outcome.provenance) if isinstance(outcome, Explanation) else (),
         scores=tuple(_score(row, scorer, record, results, limits) for scorer in results.scorers),
     )
 

@@ -16,6 +16,7 @@ import pytest
 
 from neurogloss.errors import StoreError
 from neurogloss.pipeline.collection import collect_units
+from neurogloss.pipeline.progress import Progress
 from neurogloss.records.plans import CollectionPlan, UnitColumns
 from neurogloss.records.tokens import Split, TokenSequence
 from neurogloss.records.units import UnitId
@@ -31,10 +32,17 @@ def stored(tmp_path: Path) -> StoredCollection:
     return ActivationStore(tmp_path).collection({"plan": {"seed": 0}})
 
 
-def arrays(indices, signs=None, **values: np.ndarray) -> SiteArrays:
+def arrays(indices, signs=None, **plain: np.ndarray) -> SiteArrays:
     signs = signs or [1] * len(indices)
     columns = UnitColumns(np.array(indices, dtype=np.int64), np.array(signs, dtype=np.int8))
-    return SiteArrays(columns, {"mean": np.array(indices, dtype=np.float64)}, values, {"common": np.arange(3)})
+    return SiteArrays(columns, {"mean": np.array(indices, dtype=np.float64), **plain}, {"common": np.arange(3)})
+
+
+def write(stored: StoredCollection, sites: dict[str, SiteArrays]) -> None:
+    units = [UnitId(site, int(i)) for site, of_site in sites.items() for i in of_site.columns.indices]
+    with stored.writing(UNITS, units) as writer:
+        for site, of_site in sites.items():
+            writer.add(site, of_site)
 
 
 def sequence(number: int, text: str = "ab\ud800🙂") -> TokenSequence:
@@ -57,7 +65,8 @@ def test_a_token_table_in_shards(stored: StoredCollection) -> None:
     table = write_tokens(stored)
     assert len(table) == 5
     assert [s.id >> 20 for s in table.sequences()] == [0, 1, 2, 3, 4]
-    assert table.rows_of(np.array([3 << 20, -1, 0])).tolist() == [3, -1, 0]
+    assert table.splits.tolist() == [0, 1, 2, 3, 0]
+    assert table.lengths.tolist() == [5] * 5
     read, written = table.sequence(3), sequence(3)
     assert (read.text, read.document_id, read.split) == (written.text, "d3", written.split)
     for name in ("token_ids", "spans", "special"):
@@ -69,34 +78,40 @@ def test_a_token_table_in_shards(stored: StoredCollection) -> None:
 def test_units_are_found_in_any_set_with_their_polarity(stored: StoredCollection) -> None:
     units = [UnitId(SITE, 3), UnitId(SITE, 3, "-"), UnitId(SITE, 8), UnitId("other", 8)]
     assert stored.missing(UNITS, units) == tuple(units)
-    stored.write_units(UNITS, {SITE: arrays([8, 3], v=np.array([[1.0], [2.0]], np.float32))})
+    write(stored, {SITE: arrays([8, 3], v=np.array([1.0, 2.0]))})
     assert stored.missing(UNITS, units) == (units[1], units[3])
-    stored.write_units(UNITS, {SITE: arrays([3], [-1], v=np.array([[5.0]], np.float32)), "other": arrays([8])})
+    write(stored, {SITE: arrays([3], [-1], v=np.array([5.0])), "other": arrays([8])})
     assert stored.missing(UNITS, units) == ()
-    assert [float(stored.unit(UNITS, unit).values("v")[0]) for unit in units[:3]] == [2.0, 5.0, 1.0]
+    assert [float(stored.unit(UNITS, unit).plain("v")) for unit in units[:3]] == [2.0, 5.0, 1.0]
     assert stored.unit(UNITS, units[3]).plain("mean") == 8.0
     assert stored.unit(UNITS, units[0]).shared("common").tolist() == [0, 1, 2]
     with pytest.raises(StoreError, match="other/9"):
         stored.unit(UNITS, UnitId("other", 9))
 
 
-def test_half_precision_under_a_scale_per_unit(stored: StoredCollection) -> None:
-    values = np.array([[1e30, -1.0], [1e-30, 3e-31], [70000.0, 65504.0], [0.0, 0.0]], np.float32)
-    stored.write_units(UNITS, {SITE: arrays(range(4), v=values)})
-    read = np.stack([stored.unit(UNITS, UnitId(SITE, i)).values("v") for i in range(4)])
-    assert read[0].tolist() == [pytest.approx(1e30, rel=2**-11), 0.0]
-    np.testing.assert_allclose(read[1:], values[1:], rtol=2**-11)
-    directory = next(stored.directory.glob("units-*"))
-    assert "scale" in json.loads((directory / "manifest.json").read_text(encoding="utf-8"))["values"]
+def test_values_are_rows_at_addresses(stored: StoredCollection) -> None:
+    kept = np.array([[1, 2, 0], [-8, 5, 0]], np.int16)
+    drawn = np.array([[3, 3, 3]], np.int16)
+    addresses = np.array([[[1, -1], [-2, 0]]], np.int32)  # [unit split slot]
+    exponents = np.array([[[2, 0], [-1, 0]]], np.int8)
+    units = [UnitId(SITE, 5)]
+    with stored.writing(UNITS, units) as writer:
+        for name, rows in (("site-0000.kept", kept), ("site-0000.drawn", drawn)):
+            (writer.directory / name).write_bytes(rows.tobytes())
+        made = arrays([5], top_addresses=addresses, top_exponents=exponents)
+        writer.add(SITE, SiteArrays(made.columns, made.plain, {"length": np.array(3)}))
+    entry = stored.unit(UNITS, units[0])
+    assert entry.values("top", 0).tolist() == [[-32, 20, 0], [0, 0, 0]]
+    assert entry.values("top", 1).tolist() == [[1.5, 1.5, 1.5], [1, 2, 0]]
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what a process has touched")
 def test_reading_one_unit_of_many_touches_only_its_rows(stored: StoredCollection) -> None:
-    stored.write_units(UNITS, {SITE: arrays([0], v=np.zeros((1, 4, 20, 64), np.float32))})
+    write(stored, {SITE: arrays([0], v=np.zeros((1, 4, 20, 64), np.float16))})
     path = next(stored.directory.glob("units-*/site-0000.safetensors"))
     grow_to(300_000, path)
     entry = StoredCollection(stored.directory, {}).unit(UNITS, UnitId(SITE, 123_456))
-    assert entry.values("v").tolist() == np.zeros((4, 20, 64)).tolist()
+    assert entry.plain("v").tolist() == np.zeros((4, 20, 64)).tolist()
     assert path.stat().st_size > 3e9
     # Of the index the kernel may map all 3.6 MB, of the values the pages around one row of 10 kB.
     assert 10_240 <= touched_bytes(path) < 4e6
@@ -104,8 +119,8 @@ def test_reading_one_unit_of_many_touches_only_its_rows(stored: StoredCollection
 
 def grow_to(n: int, path: Path) -> None:
     """Makes the file one of `n` units, with holes for their values, and the manifest fit."""
-    begins = np.cumsum([0, 8 * n, 4 * n, 4 * 20 * 64 * 2 * n]).tolist()
-    described = {"unit_keys": ("I64", [n]), "scale": ("F32", [n]), "v": ("F16", [n, 4, 20, 64])}
+    begins = np.cumsum([0, 8 * n, 4 * 20 * 64 * 2 * n]).tolist()
+    described = {"unit_keys": ("I64", [n]), "v": ("F16", [n, 4, 20, 64])}
     header = json.dumps(
         {
             name: {"dtype": dtype, "shape": shape, "data_offsets": begins[i : i + 2]}
@@ -115,7 +130,7 @@ def grow_to(n: int, path: Path) -> None:
     header += b" " * (-len(header) % 8)  # as safetensors aligns its arrays
     with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
-        file.write((2 * np.arange(n, dtype=np.int64)).tobytes() + np.ones(n, np.float32).tobytes())
+        file.write((2 * np.arange(n, dtype=np.int64)).tobytes())
         file.truncate(8 + len(header) + begins[-1])
     manifest_path = path.parent / "manifest.json"
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
@@ -140,7 +155,7 @@ def test_listing_disk_use_and_deleting(tmp_path: Path) -> None:
     one, two = store.collection({"plan": 1}), store.collection({"plan": 2})
     write_tokens(one)
     write_tokens(two, n=3)
-    two.write_units(UNITS, {SITE: arrays([1])})
+    write(two, {SITE: arrays([1])})
     assert store.keys() == tuple(sorted([one.key, two.key]))
     assert store.open(two.key).identity == {"plan": 2}
     assert store.disk_use()[two.key] == sum(p.stat().st_size for p in two.directory.rglob("*.*") if p.is_file())
@@ -156,7 +171,7 @@ def test_damage_is_found_and_named(tmp_path: Path, damage: str) -> None:
     store = ActivationStore(tmp_path)
     stored = store.collection({"plan": 1})
     write_tokens(stored)
-    stored.write_units(UNITS, {SITE: arrays([1, 2], v=np.ones((2, 3), np.float32))})
+    write(stored, {SITE: arrays([1, 2], v=np.ones((2, 3)))})
     store.verify(stored.key)
     file = next(stored.directory.glob("units-*/site-*"))
     data = file.read_bytes()
@@ -229,26 +244,30 @@ def test_what_is_being_written_is_not_removed(stored: StoredCollection) -> None:
     lock = os.open(living, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stored.write_units(UNITS, {SITE: arrays([1])})
+        write(stored, {SITE: arrays([1])})
         assert living.exists()
     finally:
         os.close(lock)
-    stored.write_units(UNITS, {SITE: arrays([2])})
+    write(stored, {SITE: arrays([2])})
     assert not living.exists()
 
 
-def test_a_damaged_collection_is_collected_again_once_it_is_deleted(tmp_path, byte_subject, list_corpus) -> None:
-    store, unit = ActivationStore(tmp_path), UnitId(SITE, 1)
+@pytest.mark.parametrize("damaged", ["units-*/site-0000.safetensors", "units-*/site-0000.drawn", "tokens/sequences-*"])
+def test_what_is_damaged_is_named_and_collected_again(tmp_path, byte_subject, list_corpus, damaged: str) -> None:
+    notes: list[str] = []
+    progress = Progress()
+    progress.note = notes.append  # type: ignore[method-assign]
     plan = replace(CollectionPlan(), sequence_length=8, top_k=2, n_random=1, n_importance=1, per_bin=1)
 
-    def collect():
-        return collect_units(
-            byte_subject(), list_corpus(["abc", "def", "ghijk"] * 3), [unit], plan, store, batch_size=4
-        )
+    def record():
+        corpus = list_corpus(["abc", "def", "ghijk"] * 3)
+        store, unit = ActivationStore(tmp_path), UnitId(SITE, 1)
+        return collect_units(byte_subject(), corpus, [unit], plan, store, batch_size=4, progress=progress).record(unit)
 
-    key = collect().key
-    next((tmp_path / key).glob("units-*/site-*")).write_bytes(b"")
-    with pytest.raises(StoreError, match=key):
-        collect()
-    store.delete(key)
-    assert collect().record(unit).statistics.n_tokens == 33
+    before = repr(record().splits)
+    (path,) = tmp_path.glob(f"*/{damaged}")
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert repr(record().splits) == before
+    (note,) = notes
+    assert path.name in note
+    assert note.endswith("It is collected again.")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from neurogloss.errors import SubjectError
 from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Split, TokenSequence
 from neurogloss.records.units import UnitId
-from neurogloss.reducers.maxima_histogram import LOWEST, RELATIVE_ERROR, MaximaHistogram, bin_of
-from neurogloss.reducers.quantile_sample import POOL_SIZE
+from neurogloss.reducers.best_sequences import BestSequences
+from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
+from neurogloss.reducers.maxima_histogram import HIGHEST, LOWEST, RELATIVE_ERROR
+from neurogloss.reducers.quantile_sample import KeptSequences
 from neurogloss.reducers.seeded_hash import hashes, salt, uniform
-from neurogloss.reducers.site_batch import SPLITS
-from neurogloss.reducers.smallest_keys import SmallestKeys
+from neurogloss.reducers.site_reducer import SiteReducer
 from neurogloss.reducers.unit_reducer import UnitReducer
 
 SITE = "layers.0.mlp"
@@ -26,8 +29,6 @@ PLAN = CollectionPlan(
     sequence_length=4, top_k=3, n_random=4, quantile_bins=((0, 0.5), (0.5, 0.9)), per_bin=2, n_importance=3
 )
 UNITS = UnitSelection((UnitId(SITE, 0), UnitId(SITE, 7, "-"), UnitId("layers.1.mlp", 3)))
-# What agrees to rounding only; everything else must be equal.
-NEARLY = ("moments.mean", "moments.m2", "moments.m3", "moments.m4", "token_sums.sums")
 
 
 def sequence(number: int, token_ids: list[int], split: Split = Split.EXPLAIN, n_special: int = 0) -> TokenSequence:
@@ -48,22 +49,41 @@ def activations(batch: Batch) -> dict[str, np.ndarray]:
     }
 
 
-def reduced(batches: list[Batch], selection: UnitSelection = UNITS, plan: CollectionPlan = PLAN) -> UnitReducer:
-    reducer = UnitReducer(selection, plan, token_sums=True)
+def draws_of(sequences: list[TokenSequence], plan: CollectionPlan = PLAN) -> SequenceDraws:
+    ordered = sorted(sequences, key=lambda s: s.id)
+    ids, splits = [s.id for s in ordered], [SPLITS.index(s.split) for s in ordered]
+    return SequenceDraws(np.array(ids, dtype=np.int64), np.array(splits, dtype=np.int64), plan)
+
+
+def reduced(batches: list[Batch], draws: SequenceDraws | None = None, selection: UnitSelection = UNITS) -> UnitReducer:
+    draws = draws or draws_of([s for batch in batches for s in batch.sequences])
+    reducer = UnitReducer(selection, draws, token_sums=True)
     for batch in batches:
         reducer.add(batch, activations(batch))
     return reducer
 
 
+def ids_of(part: SiteReducer, sample: str) -> np.ndarray:
+    """Ids of a sample's sequences; the tests' ids are their rows."""
+    return part.samples()[sample].rows
+
+
+def values_of(part: SiteReducer, sample: KeptSequences) -> np.ndarray:
+    return part.rows.values(sample.addresses, sample.exponents)
+
+
 def assert_same(left: UnitReducer, right: UnitReducer) -> None:
-    ours, theirs = left.arrays(), right.arrays()
-    assert ours.keys() == theirs.keys()
-    for name, array in ours.items():
-        if name.split(".", 1)[1] in NEARLY:
-            scale = np.abs(theirs[name]).max(initial=1.0)
-            np.testing.assert_allclose(array, theirs[name], rtol=1e-9, atol=1e-9 * scale, err_msg=name)
-        else:
-            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+    for site, ours in left.sites.items():
+        theirs = right.sites[site]
+        np.testing.assert_array_equal(ours.histogram.counts, theirs.histogram.counts)
+        sums, their_sums = ours.token_sums.arrays(), theirs.token_sums.arrays()
+        for name, array in [*ours.statistics().items(), *sums.items()]:
+            expected = {**theirs.statistics(), **their_sums}[name]
+            np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-9, err_msg=name)
+        samples, their_samples = ours.samples(), theirs.samples()
+        for name, sample in samples.items():
+            np.testing.assert_array_equal(sample.rows, their_samples[name].rows, err_msg=name)
+            np.testing.assert_array_equal(values_of(ours, sample), values_of(theirs, their_samples[name]), err_msg=name)
 
 
 @st.composite
@@ -86,31 +106,40 @@ def shardings(draw: st.DrawFn) -> tuple[list[TokenSequence], list[list[list[Toke
 def test_any_order_and_sharding_gives_the_same_state(drawn, ship: bool) -> None:
     sequences, shards = drawn
     whole = reduced([Batch.of(sequences)])
-    states = [reduced([Batch.of(batch) for batch in shard]) for shard in shards]
+    draws = draws_of(sequences)
+    states = [reduced([Batch.of(batch) for batch in shard], draws) for shard in shards]
     if ship:
-        states = [UnitReducer.from_arrays(UNITS, PLAN, state.arrays()) for state in states]
+        states = [shipped(state) for state in states]
     merged = states[0]
     for state in states[1:]:
         merged.merge(state)
     assert_same(merged, whole)
-    for site in whole.sites:
-        np.testing.assert_array_equal(merged.sites[site].quantile_ids(), whole.sites[site].quantile_ids())
+
+
+def shipped(state: UnitReducer) -> UnitReducer:
+    """The same state, on another machine."""
+    made = UnitReducer(UNITS, state.draws, token_sums=True)
+    for site, part in state.sites.items():
+        made.sites[site].load(part.arrays())
+    return made
 
 
 def test_state_of_a_unit_does_not_depend_on_its_companions() -> None:
     batch = Batch.of([sequence(i, [i % 5, 2, 3], SPLITS[i % 4]) for i in range(40)])
-    both = reduced([batch]).sites[SITE]
-    alone = UnitReducer(UnitSelection(UNITS.units[1:2]), PLAN)
+    reducer = reduced([batch])
+    alone = UnitReducer(UnitSelection(UNITS.units[1:2]), reducer.draws)
     alone.add(batch, {SITE: activations(batch)[SITE][..., 1:]})
-    np.testing.assert_array_equal(both.quantile_ids()[1:], alone.sites[SITE].quantile_ids())
-    both_drawn = both.importance.ordered().ids.reshape(2, len(SPLITS), -1)
-    np.testing.assert_array_equal(both_drawn[1], alone.sites[SITE].importance.ordered().ids)
+    for sample in ("top", "random", "quantile", "importance"):
+        both = ids_of(reducer.sites[SITE], sample)
+        np.testing.assert_array_equal(both[1:], ids_of(alone.sites[SITE], sample), err_msg=sample)
 
 
 def one_unit(rows: list[list[float]], plan: CollectionPlan = PLAN, unit: str = f"{SITE}/0", **options):
     """The reducer at one unit after sequences with these values, all of the explain split."""
-    reducer = UnitReducer(UnitSelection((UnitId.parse(unit),)), plan, token_sums=options.pop("token_sums", False))
+    token_sums = options.pop("token_sums", False)
     batch = Batch.of([sequence(i, [1 + i] * len(row), **options) for i, row in enumerate(rows)])
+    selection = UnitSelection((UnitId.parse(unit),))
+    reducer = UnitReducer(selection, draws_of(list(batch.sequences), plan), token_sums=token_sums)
     values = np.full((*batch.token_ids.shape, 1), np.nan, np.float32)
     for i, row in enumerate(rows):
         values[i, : len(row), 0] = row
@@ -139,28 +168,27 @@ def test_only_counted_positions_enter() -> None:
     part = one_unit([[99, 1, 2], [99, 3]], n_special=1, token_sums=True)
     assert part.statistics()["maximum"] == [3.0]
     assert part.statistics()["mean"] == [2.0]
-    assert part.top.ordered().ids[0].tolist() == [1, 0, -1]
-    assert part.top.ordered().payload[0].tolist() == [[0, 3, 0, 0], [0, 1, 2, 0], [0, 0, 0, 0]]
+    top = part.samples()["top"]
+    assert top.rows[0, 0].tolist() == [1, 0, NONE]
+    assert values_of(part, top)[0, 0].tolist() == [[0, 3, 0, 0], [0, 1, 2, 0], [0, 0, 0, 0]]
     sums = part.token_sums.arrays()
     assert (sums["token_ids"].tolist(), sums["counts"].tolist()) == ([1, 2], [2, 1])
     assert sums["sums"].tolist() == [[3.0], [3.0]]
 
 
 def test_a_sequence_in_which_nothing_counts_is_left_out() -> None:
-    reducer = UnitReducer(UNITS, PLAN)
-    batch = Batch.of([sequence(0, [1, 2]), sequence(1, [1, 2, 3])], ignore_first_tokens=2)
-    reducer.add(batch, activations(batch))
-    reducer.add(*(lambda b: (b, activations(b)))(Batch.of([sequence(2, [4])], ignore_first_tokens=2)))
-    part = reducer.sites[SITE]
-    assert part.random.ordered().ids[0].tolist() == [1, -1, -1, -1]
-    assert part.histogram.counts[0].sum() == part.moments.n == 1
+    counted = [sequence(0, [1, 2]), sequence(1, [1, 2, 3])]
+    made = [Batch.of(counted, ignore_first_tokens=2), Batch.of([sequence(2, [4])], ignore_first_tokens=2)]
+    part = reduced(made).sites[SITE]
+    assert ids_of(part, "random")[0, 0].tolist().count(1) == 1
+    assert set(ids_of(part, "random")[0, 0]) == {1, NONE}
+    assert part.histogram.n_sequences == part.moments.n == 1
 
 
 def test_top_sequences_are_ranked_and_ties_go_to_the_smaller_id() -> None:
     part = one_unit([[1, 5], [7, 0], [5, 5], [5, 1], [2, 2]])
-    ids, maxima = part.top.ordered().ids[0], part.top.ids_and_maxima()
-    assert ids.tolist() == [1, 0, 2]
-    assert sorted(maxima[1][0, 0].tolist()) == [5, 5, 7]
+    assert part.top.rows[0, 0].tolist() == [1, 0, 2]
+    assert part.top.keys[0, 0].tolist() == [7, 5, 5]
 
 
 def test_first_position_share_counts_firing_sequences() -> None:
@@ -180,7 +208,7 @@ def test_a_nearly_constant_offset_keeps_its_moments() -> None:
     values = np.float32(1e4) + np.arange(400, dtype=np.float32).reshape(100, 4) / 8
     exact = values.astype(np.float64).ravel()
     statistics = one_unit(values.tolist()).statistics()
-    assert statistics["variance"] == pytest.approx([exact.var()], rel=1e-9)
+    assert statistics["variance"] == pytest.approx([exact.var()], rel=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
@@ -192,7 +220,7 @@ def test_activations_that_are_not_finite_name_the_site(wrong: float) -> None:
 def test_padding_may_hold_anything_but_the_shape_must_fit() -> None:
     batch = Batch.of([sequence(0, [1, 2])])
     with pytest.raises(ValueError, match="shape"):
-        UnitReducer(UNITS, PLAN).add(batch, {SITE: np.zeros((1, 2, 5), np.float32)})
+        UnitReducer(UNITS, draws_of(list(batch.sequences))).add(batch, {SITE: np.zeros((1, 2, 5), np.float32)})
 
 
 def test_histogram_quantiles_keep_their_stated_error() -> None:
@@ -206,9 +234,12 @@ def test_histogram_quantiles_keep_their_stated_error() -> None:
 
 
 def test_histogram_bins() -> None:
-    assert bin_of(np.array([-5.0, 0.0, LOWEST, LOWEST * 1.01])).tolist() == [0, 0, 0, 1]
-    histogram = MaximaHistogram(1)
-    assert bin_of(np.array([1e30])) == histogram.counts.shape[2] - 1
+    maxima = [-5.0, 0.0, LOWEST / 2, LOWEST, 1.0, 1.06, 1.07, HIGHEST, 1e30]
+    counts = one_unit([[maximum] for maximum in maxima]).histogram.counts
+    assert counts[0, :2].tolist() == [3, 1]
+    assert counts[0, 1 + 20 * 16 :][:2].tolist() == [2, 1]  # [1, 1 + 1/16), [1 + 1/16, 1 + 2/16)
+    assert counts[0, -1] == 2
+    assert counts.sum() == 9
 
 
 def test_quantile_bins_hold_what_they_say() -> None:
@@ -220,7 +251,7 @@ def test_quantile_bins_hold_what_they_say() -> None:
         per_bin=3,
         quantile_bins=((0, 0.5), (0.5, 0.9), (0.9, 1)),
     )
-    ids = one_unit([[float(i + 1)] for i in range(10)], plan).quantile_ids()[0, 0]
+    ids = one_unit([[float(i + 1)] for i in range(10)], plan).samples()["quantile"].rows[0, 0]
     assert set(ids[0]) < {0, 1, 2, 3, 4}
     assert -1 not in ids[0]
     assert set(ids[1]) < {5, 6, 7, 8}
@@ -229,7 +260,7 @@ def test_quantile_bins_hold_what_they_say() -> None:
 
 def test_sequences_that_do_not_fire_are_all_in_the_lowest_bin() -> None:
     plan = CollectionPlan(sequence_length=4, top_k=2, per_bin=3, quantile_bins=((0, 0.5), (0.5, 0.8), (0.8, 1)))
-    ids = one_unit([[0.0]] * 8 + [[1.0], [2.0]], plan).quantile_ids()[0, 0]
+    ids = one_unit([[0.0]] * 8 + [[1.0], [2.0]], plan).samples()["quantile"].rows[0, 0]
     assert set(ids[0]) < set(range(8))
     assert ids[1].tolist() == [-1, -1, -1]
     assert sorted(ids[2].tolist()) == [-1, 8, 9]
@@ -237,33 +268,34 @@ def test_sequences_that_do_not_fire_are_all_in_the_lowest_bin() -> None:
 
 def test_a_dead_unit_has_everything_in_the_lowest_bin() -> None:
     plan = CollectionPlan(sequence_length=4, top_k=2, per_bin=3, quantile_bins=((0, 0.5), (0.5, 1)))
-    ids = one_unit([[-1.0]] * 8, plan).quantile_ids()[0, 0]
+    ids = one_unit([[-1.0]] * 8, plan).samples()["quantile"].rows[0, 0]
     assert (ids[0] >= 0).all()
     assert (ids[1] == -1).all()
 
 
-def test_bins_hold_what_they_say_where_the_pool_is_a_part_of_the_split() -> None:
-    plan = CollectionPlan(sequence_length=1, top_k=4, per_bin=200, quantile_bins=((0, 0.5), (0.5, 0.9), (0.9, 0.99)))
-    n = 3 * POOL_SIZE
-    ids = one_unit([[100 + float(i) / n] for i in range(n)], plan).quantile_ids()[0, 0]  # one bin of the histogram
-    for (low, high), drawn in zip(plan.quantile_bins, ids, strict=True):
-        within = drawn[drawn >= 0] / n
-        assert len(within) >= 60
-        assert (within > low - 0.03).all()
-        assert (within < high + 0.03).all()
+def test_narrow_bins_are_filled_from_a_part_of_the_split() -> None:
+    plan = CollectionPlan(sequence_length=1, top_k=4, per_bin=3)
+    n = 4000
+    part = one_unit([[1.3 ** (20 * i / n)] for i in range(n)], plan)
+    assert [subset.size for subset in part.draws.subsets] == [67, 667]
+    for (low, high), drawn in zip(plan.quantile_bins, ids_of(part, "quantile")[0, 0], strict=True):
+        assert len(set(drawn)) == 3
+        # A bin of the histogram is 1/16 wide in value, which is 1/86 of these sequences.
+        assert (drawn >= low * n - n / 86).all()
+        assert (drawn <= high * n + n / 86).all()
 
 
-def test_top_sequences_fill_bins_that_the_pool_cannot() -> None:
-    plan = CollectionPlan(
-        sequence_length=1, top_k=20, n_random=0, n_importance=0, per_bin=9, quantile_bins=((0.995, 1),)
-    )
-    n = 2 * POOL_SIZE
-    part = one_unit([[float(i + 1)] for i in range(n)], plan)
-    drawn = part.quantile_ids()[0, 0, 0]
-    in_pool = np.isin(drawn, part.pool.ids[0])
-    assert len(set(drawn)) == 9
-    assert drawn.min() + 1 > 0.995 * n
-    assert in_pool.tolist() == sorted(in_pool, reverse=True)  # the pool's come first
+def test_quantile_samples_are_spread_over_their_bins() -> None:
+    plan = CollectionPlan(sequence_length=1, top_k=4, per_bin=4, n_random=0, n_importance=0)
+    n = 2000
+    drawn = []
+    for seed in range(60):
+        part = one_unit([[1.3 ** (40 * i / n)] for i in range(n)], replace(plan, seed=seed))
+        drawn.append(ids_of(part, "quantile")[0, 0])
+    for (low, high), of_bin in zip(plan.quantile_bins, np.moveaxis(np.array(drawn), 1, 0), strict=True):
+        share = (of_bin[of_bin != NONE] / n - low) / (high - low)
+        assert (of_bin != NONE).mean() > 0.97
+        assert abs(share.mean() - 0.5) < 0.1  # 240 draws: more than five standard deviations
 
 
 def test_importance_follows_the_maxima_and_never_takes_what_does_not_fire() -> None:
@@ -271,7 +303,7 @@ def test_importance_follows_the_maxima_and_never_takes_what_does_not_fire() -> N
     drawn = []
     for index in range(400):
         part = one_unit([[3.0], [1.0], [0.0], [-2.0]], plan, unit=f"{SITE}/{index}")
-        drawn.append(int(part.importance.ids[0, 0]))
+        drawn.append(int(part.importance.rows[0, 0, 0]))
     assert set(drawn) == {0, 1}
     assert 0.68 < drawn.count(0) / 400 < 0.82  # 3/4, at more than three standard deviations
 
@@ -279,30 +311,65 @@ def test_importance_follows_the_maxima_and_never_takes_what_does_not_fire() -> N
 def test_random_sequences_are_the_same_for_every_unit_and_change_with_the_seed() -> None:
     batch = Batch.of([sequence(i, [1, 2], SPLITS[i % 2]) for i in range(60)])
     reducer = reduced([batch])
-    ids = {site: part.random.ordered().ids for site, part in reducer.sites.items()}
-    np.testing.assert_array_equal(*ids.values())
-    assert set(ids[SITE][0]) <= set(range(0, 60, 2))
-    other = reduced([batch], plan=CollectionPlan(sequence_length=4, n_random=4, seed=1))
-    assert set(ids[SITE][0]) != set(other.sites[SITE].random.ordered().ids[0])
-    values = reducer.sites[SITE].random.ordered().payload[0, :, 1:]
-    for slot, row in enumerate(ids[SITE][0]):
-        np.testing.assert_array_equal(values[slot, :2, 0], activations(batch)[SITE][row, :, 0])
-        np.testing.assert_array_equal(values[slot, :2, 1], -activations(batch)[SITE][row, :, 1])
+    ids = ids_of(reducer.sites[SITE], "random")
+    np.testing.assert_array_equal(ids[0], ids[1])
+    np.testing.assert_array_equal(ids[:1], ids_of(reducer.sites["layers.1.mlp"], "random"))
+    assert set(ids[0, 0]) <= set(range(0, 60, 2))
+    other = reduced([batch], draws_of(list(batch.sequences), replace(PLAN, seed=1)))
+    assert set(ids[0, 0]) != set(ids_of(other.sites[SITE], "random")[0, 0])
+    values = values_of(reducer.sites[SITE], reducer.sites[SITE].samples()["random"])
+    expected = activations(batch)[SITE][ids[0, 0]] * [1, -1]
+    np.testing.assert_allclose(np.moveaxis(values[:, 0, :, :2], 0, 2), expected, atol=10 * 2**-15)
 
 
 def test_reducers_of_other_plans_do_not_merge() -> None:
     with pytest.raises(ValueError, match="same selection"):
-        reduced([]).merge(reduced([], plan=CollectionPlan(top_k=1)))
+        reduced([]).merge(reduced([], draws_of([], CollectionPlan(top_k=1))))
 
 
-def test_smallest_keys_against_sorting() -> None:
+def test_best_sequences_against_sorting() -> None:
     rng = np.random.default_rng(0)
-    keys, ids = rng.integers(0, 6, (2, 50)).astype(float), np.arange(50)
-    kept = SmallestKeys(2, 7, (0,))
+    keys, rows = rng.integers(0, 6, (2, 50)).astype(np.float32), np.arange(50, dtype=np.int32)
+    kept = BestSequences(2, 7)
     for chunk in np.array_split(rng.permutation(50), 9):
-        kept.admit(np.arange(2), keys[:, chunk], ids[chunk])
-    for row in range(2):
-        assert kept.ordered().ids[row].tolist() == sorted(range(50), key=lambda i, r=row: (keys[r, i], i))[:7]
+        needed = np.zeros((2, len(chunk)), np.uint8)
+        here = np.ascontiguousarray(keys[:, chunk])
+        kept.offer(here, np.broadcast_to(rows[chunk], here.shape), np.full(len(chunk), 1), needed, 0, 2)
+        kept.settle(np.array([1]), np.tile(chunk, (2, 1)).astype(np.int32), np.zeros((2, len(chunk)), np.int8), 0, 2)
+    for unit in range(2):
+        best = sorted(range(50), key=lambda i, u=unit: (-keys[u, i], i))[:7]
+        assert kept.rows[unit, 1].tolist() == kept.addresses[unit, 1].tolist() == best
+    assert (kept.rows[:, 0] == NONE).all()
+
+
+def test_rows_that_no_list_holds_any_longer_are_left_out(tmp_path) -> None:
+    # Each sequence is higher than those before, so that all enter the list, and most leave it again.
+    sequences = [sequence(i, [i]) for i in range(200)]
+    plan = CollectionPlan(sequence_length=4, top_k=2, n_random=0, n_importance=0, quantile_bins=())
+    reducer = UnitReducer(UnitSelection(UNITS.units[:1]), draws_of(sequences, plan), directory=tmp_path)
+    for one in sequences:
+        reducer.add(Batch.of([one]), {SITE: np.full((1, 1, 1), 1 + one.id, np.float32)})
+    part = reducer.sites[SITE]
+    top = part.samples()["top"]
+    assert top.rows[0, 0].tolist() == [199, 198]
+    assert values_of(part, top)[0, 0, :, 0].tolist() == [200, 199]
+    assert part.rows.kept.n_rows <= 2 * 2 * len(SPLITS)
+    for path, checksum in part.rows.checksums.items():
+        assert zlib.crc32(path.read_bytes()) == checksum
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-(2.0**120), 2.0**120, width=32), min_size=1, max_size=4))
+@example([65520.0, -1.0])
+@example([-32767.9, 32767.9])
+@example([1e-40, 3e-45])
+def test_rows_hold_sixteen_bits_of_the_largest_value(values: list[float]) -> None:
+    part = one_unit([values])
+    found = values_of(part, part.samples()["random"])[0, 0]
+    there = found[(part.samples()["random"].rows[0, 0] == 0).argmax()][: len(values)]
+    largest = max(map(abs, values))
+    for value, kept in zip(values, there, strict=True):
+        assert abs(kept - value) <= largest * 2**-15 + 1e-37
 
 
 def test_seeded_hashes_are_fixed_and_even() -> None:

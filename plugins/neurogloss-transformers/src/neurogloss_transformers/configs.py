@@ -77,6 +77,28 @@ class PlantedConfig:
 
 
 @dataclass
+class PlantedCorpusConfig:
+    """The corpus `planted`: documents in which every neuron of the subject `planted` fires."""
+
+    description: str | None = None
+    """The JSON file that says what is planted, the same as the subject's; the built-in one if null."""
+    n_documents: int | None = None
+    """How many; if null, enough for every neuron that can fire to do so in 20 documents of each split: 60 for each
+    neuron, and at least 800."""
+    seed: int = 0
+    """Of what they say."""
+
+    def check(self) -> None:
+        """Refuses a number of documents below 1.
+
+        Raises:
+            ConfigError: Names the field.
+        """
+        if self.n_documents is not None and self.n_documents < 1:
+            raise ConfigError(f"n_documents is {self.n_documents}.", remedy="Give at least 1, or null.")
+
+
+@dataclass
 class LocalModelConfig(ModelConfig):
     """The in-process language model `local`."""
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 MIN_PREFIX = 16
 """A shared prefix shorter than this is not worth a pass of its own."""
-SLACK = 32
-"""Neighbours stay together as long as parting them would spare each fewer tokens than this."""
+SLACK = 64
+"""Neighbours stay together as long as parting them would spare no more tokens than this altogether."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,25 @@ def plan_batches(
 
 
 def _clusters(sequences: Sequence[list[int]]) -> list[list[int]]:
-    """Indices in lexical order, parted where a sequence shares clearly more with its other neighbour."""
+    """Indices in lexical order, parted where that spares more tokens than a further pass is worth.
+
+    Two units whose prompts begin alike go apart, each with its explanation computed once; the second
+    begins with what is remembered of the first.
+    """
     order = sorted(range(len(sequences)), key=lambda index: sequences[index])
     shared = [shared_length(sequences[one], sequences[other]) for one, other in pairwise(order)]
-    clusters = [order[:1]] if order else []
-    for place, index in enumerate(order[1:]):
-        around = shared[max(place - 1, 0) : place + 2]
-        if shared[place] + SLACK < max(around):
-            clusters.append([])
-        clusters[-1].append(index)
-    return clusters
+    clusters: list[list[int]] = []
+    nodes: list[tuple[int, list[int]]] = [(0, [])]  # of a tree of prefixes: tokens, and who is in no cluster yet
+    for index, n_shared in zip(order, (*shared, 0), strict=False):
+        rest = [index]
+        while nodes[-1][0] > n_shared:
+            n_tokens, members = nodes.pop()
+            members += rest
+            is_worth_it = (len(members) - 1) * (n_tokens - max(nodes[-1][0], n_shared)) > SLACK
+            clusters += [members] if is_worth_it else []
+            rest = [] if is_worth_it else members
+        if nodes[-1][0] < n_shared:
+            nodes.append((n_shared, rest))
+        else:
+            nodes[-1][1].extend(rest)
+    return [*clusters, nodes[0][1]] if nodes[0][1] else clusters

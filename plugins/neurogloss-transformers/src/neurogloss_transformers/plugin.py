@@ -6,14 +6,20 @@ from neurogloss import Component, hookimpl
 from neurogloss.interfaces.language_model import CHOICE_LOGPROBS, GENERATE
 from neurogloss.interfaces.output_weights import OUTPUT_WEIGHTS
 from neurogloss.interfaces.text_logprobs import TEXT_LOGPROBS
-from neurogloss_transformers.configs import FinetunedConfig, LocalModelConfig, PlantedConfig, TransformersSubjectConfig
+from neurogloss_transformers.configs import (
+    FinetunedConfig,
+    LocalModelConfig,
+    PlantedConfig,
+    PlantedCorpusConfig,
+    TransformersSubjectConfig,
+)
 
 _INSTALL = "pip install neurogloss-transformers"
 
 
 @hookimpl
 def neurogloss_register_components() -> list[Component]:
-    """The subjects `transformers` and `planted`, and the language model `local`."""
+    """The subjects `transformers` and `planted`, a corpus for the latter, and what asks checkpoints in process."""
     return [
         Component(
             "subject",
@@ -31,6 +37,14 @@ def neurogloss_register_components() -> list[Component]:
             "neurogloss_transformers.planted.subject:PlantedSubject",
             summary="a GPT-2 whose weights are constructed from a description, so that each unit's function is known",
             provides=(OUTPUT_WEIGHTS,),
+            install_hint=_INSTALL,
+        ),
+        Component(
+            "corpus",
+            "planted",
+            PlantedCorpusConfig,
+            "neurogloss_transformers.planted.corpus:PlantedCorpus",
+            summary="generated documents in which every unit of the planted subject fires",
             install_hint=_INSTALL,
         ),
         Component(

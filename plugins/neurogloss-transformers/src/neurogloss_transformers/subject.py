@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # a run that is whole already must not wait for torch
     from torch import nn
     from transformers import PreTrainedModel
 
+    from neurogloss.reducers.counted_batch import CountedBatch
+    from neurogloss.reducers.unit_reducer import UnitReducer
     from neurogloss_transformers.output_side import OutputSide
 
 
@@ -72,11 +74,30 @@ class TransformersSubject(SubjectModel, OutputWeights):
             return {}
         for name, indices in wanted.items():
             self._check(name, indices)
+        read: dict[str, np.ndarray] = {}
+
+        def take(name: str, activations: torch.Tensor) -> None:
+            read[name] = activations.to("cpu", torch.float32).numpy()
+
         # Hooks are on the model, so two threads must not run it at once.
         with self._running, torch.inference_mode():
-            self._check_length(batch.token_ids.shape[1])
-            read = self._run(batch, wanted)
-            return {name: read[name].to("cpu", torch.float32).numpy() for name in wanted}
+            self._run(batch, wanted, take)
+        return {name: read[name] for name in wanted}
+
+    def collect(self, batches: Iterable[Batch], reducer: UnitReducer) -> None:
+        import torch
+
+        wanted = reducer.wanted
+        for name, indices in wanted.items():
+            self._check(name, indices)
+        for batch in batches:
+            counted = reducer.counted(batch)
+
+            def take(name: str, activations: torch.Tensor, counted: CountedBatch = counted) -> None:
+                reducer.sites[name].add(counted, activations.to("cpu", torch.float32).numpy())
+
+            with self._running, torch.inference_mode():
+                self._run(batch, wanted, take)
 
     def output_directions(self, site: str, indices: np.ndarray) -> np.ndarray:
         import torch
@@ -102,37 +123,37 @@ class TransformersSubject(SubjectModel, OutputWeights):
         )
         return OutputTokens(promoted, suppressed)
 
-    def _run(self, batch: Batch, wanted: Mapping[str, np.ndarray]) -> Mapping[str, torch.Tensor]:
+    def _run(self, batch: Batch, wanted: Mapping[str, np.ndarray], take: Callable[[str, torch.Tensor], None]) -> None:
+        """Runs the model up to the last wanted site, and hands over each site's activations [seq pos unit]."""
         import torch
 
+        self._check_length(batch.token_ids.shape[1])
         device = self._model.device
-        read: dict[str, torch.Tensor] = {}
-        handles = [
-            self._projections[name].register_forward_pre_hook(
-                partial(
-                    _read_input,
-                    name=name,
-                    columns=torch.from_numpy(np.asarray(indices, dtype=np.int64)).to(device),
-                    shape=batch.token_ids.shape,
-                    n_sites=len(wanted),
-                    read=read,
-                )
-            )
-            for name, indices in wanted.items()
-        ]
+        unread = set(wanted)
+
+        def read(module: nn.Module, inputs: tuple[Any, ...], name: str) -> None:
+            # Some models put sequences and positions into one dimension before their MLP.
+            take(name, _columns(inputs[0], wanted[name]).reshape(*batch.token_ids.shape, len(wanted[name])))
+            unread.discard(name)
+            if not unread:
+                raise _AllRead
+
+        handles = [self._projections[name].register_forward_pre_hook(partial(read, name=name)) for name in wanted]
         try:
             # The base model has no output head.
             self._model.base_model(
                 input_ids=torch.from_numpy(batch.token_ids).to(device),
-                attention_mask=torch.from_numpy(batch.attended).to(device, torch.int64),
+                attention_mask=None
+                if batch.attended.all()
+                else torch.from_numpy(batch.attended).to(device, torch.int64),
                 use_cache=False,
             )
         except _AllRead:
-            return read
+            return
         finally:
             for handle in handles:
                 handle.remove()
-        raise SubjectError(f"The model did not pass through {', '.join(sorted(wanted.keys() - read.keys()))}.")
+        raise SubjectError(f"The model did not pass through {', '.join(sorted(unread))}.")
 
     @cached_property
     def _documents(self) -> DocumentTokenizer:
@@ -187,18 +208,10 @@ class TransformersSubject(SubjectModel, OutputWeights):
             )
 
 
-def _read_input(
-    module: nn.Module,
-    inputs: tuple[Any, ...],
-    *,
-    name: str,
-    columns: torch.Tensor,
-    shape: tuple[int, int],
-    n_sites: int,
-    read: dict[str, torch.Tensor],
-) -> None:
-    """Takes the wanted columns of a projection's input [seq pos unit]."""
-    # Some models put sequences and positions into one dimension before their MLP.
-    read[name] = inputs[0].index_select(-1, columns).reshape(*shape, len(columns))
-    if len(read) == n_sites:
-        raise _AllRead
+def _columns(activations: torch.Tensor, indices: np.ndarray) -> torch.Tensor:
+    """The activations [... unit] of some units; not copied where these are all units, in order."""
+    import torch
+
+    if np.array_equal(indices, np.arange(activations.shape[-1])):
+        return activations
+    return activations.index_select(-1, torch.from_numpy(np.asarray(indices, dtype=np.int64)).to(activations.device))

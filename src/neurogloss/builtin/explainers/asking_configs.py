@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.errors import ConfigError
 
 
@@ -63,9 +64,7 @@ class AskingConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt(self.template, self.prompt)
+        check_prompt(self.template, self.prompt)
         at_least(self, 1, "n_records", "min_records", "window", "samples", "max_tokens")
         at_least(self, 0, "temperature")
 

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from neurogloss.builtin.explainers.asking_configs import at_least
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.errors import ConfigError
 
 
@@ -91,9 +92,7 @@ class ReviseConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("revise", self.prompt)
+        check_prompt("revise", self.prompt)
         for name in ("of", "by"):
             if isinstance(getattr(self, name), list):
                 raise ConfigError(f"{name} is a list.", remedy="Give one component.")
@@ -130,9 +129,7 @@ class InvestigateConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("investigate", self.prompt)
+        check_prompt("investigate", self.prompt)
         at_least(self, 1, "n_records", "window", "max_calls", "max_texts", "texts_per_call")
         at_least(self, 1, "max_characters", "max_tokens")
         at_least(self, 0, "temperature")

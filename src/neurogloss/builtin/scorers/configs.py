@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.builtin.scorers.questions.configs import KINDS_OF_POSITIVES, QuestionsConfig
 from neurogloss.errors import ConfigError
 
@@ -105,10 +106,8 @@ class SurprisalConfig(TextsConfig):
 
     def check(self) -> None:
         """As `TextsConfig.check`."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
         super().check()
-        Prompt("surprisal", self.prompt)
+        check_prompt("surprisal", self.prompt)
         _at_least(self, "n_unrelated", 0)
 
 
@@ -129,10 +128,8 @@ class GenerateThenActivateConfig(ResamplingConfig):
 
     def check(self) -> None:
         """As `ResamplingConfig.check`."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
         super().check()
-        Prompt("generate_then_activate", self.prompt)
+        check_prompt("generate_then_activate", self.prompt)
         _at_least(self, "min_each", 1)
         _at_least(self, "temperature", 0)
         for name in ("n_texts", "n_natural"):

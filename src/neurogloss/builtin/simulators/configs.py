@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.simulator import Calibration
 
@@ -18,14 +19,29 @@ class Mode(Enum):
     """The most likely answers themselves."""
 
 
+class Layout(Enum):
+    """How tokens and their levels are written."""
+
+    LINES = "lines"
+    """One token on a line, a separator, its level: about four prompt tokens for a token."""
+    COMPACT = "compact"
+    """All on one line, each token followed by its level or one placeholder: two prompt tokens for a token."""
+
+
+TEMPLATES = {Layout.LINES: "logprob", Layout.COMPACT: "logprob_compact"}
+"""The built-in template of each layout."""
+
+
 @dataclass
 class LogprobConfig:
     """Levels from the log-probabilities of a language model."""
 
     mode: Mode = Mode.ALL_AT_ONCE
     """Ask for all tokens at once, or one at a time."""
+    layout: Layout = Layout.LINES
+    """How tokens and levels are written: `lines`, or `compact`, which costs half the tokens."""
     prompt: str | None = None
-    """File with the prompt's template; null takes the built-in one."""
+    """File with the prompt's template; null takes the built-in one of the layout."""
     chat: bool = False
     """Send the instructions as messages, through the chat template, instead of as plain text."""
     minimum_mass: float = 1e-4
@@ -38,9 +54,13 @@ class LogprobConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("logprob", self.prompt)
+        check_prompt(TEMPLATES[self.layout], self.prompt)
+        if self.layout is Layout.COMPACT and self.mode is Mode.ONE_AT_A_TIME:
+            raise ConfigError(
+                "layout is compact, and mode is one_at_a_time.",
+                known="Where a level follows its token directly, digits of the text and levels would run together.",
+                remedy="Set layout=lines, or mode=all_at_once.",
+            )
         if not 0 <= self.minimum_mass < 1:
             raise ConfigError(
                 f"minimum_mass is {self.minimum_mass}.", known="minimum_mass is a probability from 0 to below 1."
@@ -62,9 +82,7 @@ class JsonConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value out of range or a prompt that is no template."""
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt("json", self.prompt)
+        check_prompt("json", self.prompt)
         if self.temperature < 0:
             raise ConfigError(f"temperature is {self.temperature}.", known="temperature is at least 0.")
 

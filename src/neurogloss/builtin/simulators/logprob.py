@@ -9,7 +9,7 @@ import numpy as np
 
 from neurogloss.builtin.prompts.examples import EXAMPLES, ExampleRecord
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
-from neurogloss.builtin.simulators.configs import LogprobConfig, Mode
+from neurogloss.builtin.simulators.configs import TEMPLATES, Layout, LogprobConfig, Mode
 from neurogloss.builtin.simulators.outcomes import mismatch, simulation_of
 from neurogloss.errors import LanguageModelError
 from neurogloss.interfaces.language_model import LanguageModel
@@ -27,8 +27,12 @@ A level must begin at a token boundary in any tokenizer. Many tokenizers join a 
 character before it, a tab included, so that `unknown` after a tab would swallow it; two signs in
 a row they keep apart from the letters and digits that follow.
 """
-HIDDEN = "unknown"
-"""What stands for a level that is not shown."""
+HIDDEN = {Layout.LINES: "unknown", Layout.COMPACT: " _"}
+"""What stands for a level that is not shown.
+
+Where it follows its token directly it begins with a space: there every tokenizer begins a token, so
+no separator is needed.
+"""
 _LEVELS = tuple(map(str, range(11)))
 
 
@@ -44,8 +48,8 @@ class LogprobSimulator(Simulator):
         self.calibration = config.calibration
         self._config = config
         self._llm = llm
-        self._prompt = Prompt("logprob", config.prompt)
-        self._hidden = HIDDEN if config.mode is Mode.ALL_AT_ONCE else None
+        self._prompt = Prompt(TEMPLATES[config.layout], config.prompt)
+        self._hidden = HIDDEN[config.layout] if config.mode is Mode.ALL_AT_ONCE else None
 
     async def simulate(
         self, explanation: Explanation, sequences: Sequence[TokenSequence]
@@ -77,12 +81,14 @@ class LogprobSimulator(Simulator):
 
     def request(self, conversation: Conversation, sequence: TokenSequence, choices: tuple[str, ...]) -> ChoiceRequest:
         """The question about one sequence: a slot for each of its pieces."""
-        lines = [f"\n{shown(piece.text)}{SEPARATOR}" for piece in sequence.pieces]
+        end, separator = ("\n", SEPARATOR) if self._config.layout is Layout.LINES else ("", "")
+        tokens = [f"{shown(piece.text)}{separator}" for piece in sequence.pieces]
         if self._config.chat:
             start, messages = conversation.opening, conversation.messages
         else:
             start, messages = f"{conversation.plain}\n\n{conversation.opening}", ()
-        return ChoiceRequest((start + lines[0], *lines[1:], "\n"), choices, self._hidden, messages)
+        pieces = (f"{start}\n{tokens[0]}", *(end + token for token in tokens[1:]), end)
+        return ChoiceRequest(pieces, choices, self._hidden, messages)
 
     def _lines(self, record: ExampleRecord, top: int) -> list[tuple[str, str]]:
         answers = [str(level) for level in record.levels_to(top)]

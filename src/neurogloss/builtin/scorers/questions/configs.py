@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
 
+from neurogloss.builtin.prompts.checking import check_prompt
 from neurogloss.errors import ConfigError
 
 WHOLE_RECORDS = ("top", "quantile", "importance")
@@ -61,9 +62,7 @@ class QuestionsConfig:
         Raises:
             ConfigError: Names the field.
         """
-        from neurogloss.builtin.prompts.rendering import Prompt
-
-        Prompt(self.template, self.prompt)
+        check_prompt(self.template, self.prompt)
         for name in ("n_bootstrap", "n_permutations", "seed", "examples"):
             _at_least(self, name, 0)
         if self.window is not None:

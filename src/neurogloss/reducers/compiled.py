@@ -1,0 +1,56 @@
+"""Loops over units as machine code, and over ranges of units on all processors.
+
+What numpy does in many passes over an array that does not fit the cache, a compiled loop does in one.
+numba is imported when a function is first called, and its code is kept beside the module.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+_SMALLEST_RANGE = 256
+"""Units that are worth a thread."""
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as machine code, compiled when it is first called; it holds no lock of Python while it runs."""
+
+    @functools.cache
+    def machine_code() -> Callable[..., Any]:
+        import numba
+
+        options: Any = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
+        try:
+            made: Callable[..., Any] = numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # no folder to keep the code in
+            made = numba.njit(**options)(function)
+        return made
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return machine_code()(*arguments)
+
+    return call
+
+
+@functools.cache
+def _threads(process: int) -> tuple[ThreadPoolExecutor, int]:
+    # One pool per process: threads do not survive a fork.
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(count, thread_name_prefix="reducer"), count
+
+
+def over_ranges(n_units: int, work: Callable[[int, int], None]) -> None:
+    """Calls `work(low, high)` for ranges that together are all units, at the same time."""
+    pool, count = _threads(os.getpid())
+    parts = max(1, min(count, n_units // _SMALLEST_RANGE))
+    edges = [n_units * part // parts for part in range(parts + 1)]
+    others = [pool.submit(work, *edge) for edge in pairwise(edges[1:])]
+    work(edges[0], edges[1])
+    for other in others:
+        other.result()
