@@ -47,6 +47,11 @@ PARTS: dict[str, list[Row]] = {
     "simulation": [
         ("neurogloss", "logprob", {"overrides": [*WRITTEN, "scorer=[openai_2023]"]}),
         ("openai", "ExplanationNeuronSimulator", {"do": ["simulate"]}),
+        (
+            "neurogloss",
+            "logprob, layout=compact",
+            {"overrides": [*WRITTEN, "simulator.layout=compact", "scorer=[openai_2023]"]},
+        ),
     ],
     "json": [
         ("neurogloss", "json", {"overrides": [*WRITTEN, "simulator=json", "scorer=[openai_2023]"]}),
