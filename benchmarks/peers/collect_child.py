@@ -126,7 +126,7 @@ def keep(model: Any, _folder: str) -> Pass:
                 model.model(batch, use_cache=False)
         for handle in handles:
             handle.remove()
-        return [torch.cat(each).amax(1).topk(TOP, dim=0).values for each in kept]
+        return [torch.cat(each).amax(1).topk(min(TOP, sum(map(len, each))), dim=0).values for each in kept]
 
     return run
 
@@ -138,7 +138,7 @@ def transformer_lens(model: Any, folder: str) -> Pass:
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     bridge = TransformerBridge.boot_transformers(folder, device="cpu", hf_model=_model(folder), tokenizer=tokenizer)
-    names = [f"blocks.{i}.mlp.hook_post" for i in range(len(model.model.layers))]
+    names = [f"blocks.{i}.mlp.out.hook_in" for i in range(len(model.model.layers))]
 
     def run(batches: Batches) -> Tops:
         tops = Tops(model)
@@ -154,7 +154,7 @@ def transformer_lens(model: Any, folder: str) -> Pass:
 
 def nnsight(model: Any, _folder: str) -> Pass:
     """A trace of each batch that saves the maxima."""
-    from nnsight import NNsight
+    from nnsight import NNsight, save
 
     traced = NNsight(model.model)
 
@@ -163,7 +163,9 @@ def nnsight(model: Any, _folder: str) -> Pass:
         with torch.inference_mode():
             for first, batch in _numbered(batches):
                 with traced.trace(batch, use_cache=False):
-                    maxima = [layer.mlp.down_proj.input.amax(1).save() for layer in traced.layers]
+                    maxima = save([])
+                    for layer in traced.layers:
+                        maxima.append(layer.mlp.down_proj.input.amax(1))
                 for layer, each in enumerate(maxima):
                     tops.add(layer, each, first)
         return tops
