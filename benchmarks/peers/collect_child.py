@@ -70,17 +70,17 @@ class Tops:
     """The strongest maxima of each neuron, and the sequences that they are of."""
 
     def __init__(self, model: Any) -> None:
-        shape = (len(model.model.layers), TOP, model.config.intermediate_size)
+        shape = (len(model.model.layers), model.config.intermediate_size, TOP)
         self._values = torch.full(shape, -torch.inf)
         self._sequences = torch.zeros(shape, dtype=torch.long)
 
     def add(self, layer: int, maxima: torch.Tensor, first: int) -> None:
         """Takes the maxima [sequence neuron] of a batch whose first sequence has this number."""
-        numbers = (first + torch.arange(len(maxima)))[:, None].expand_as(maxima)
-        values = torch.cat([self._values[layer], maxima])
-        sequences = torch.cat([self._sequences[layer], numbers])
-        self._values[layer], places = values.topk(TOP, dim=0)
-        self._sequences[layer] = sequences.gather(0, places)
+        numbers = (first + torch.arange(len(maxima))).expand(maxima.shape[1], -1)
+        values = torch.cat([self._values[layer], maxima.T], dim=1)
+        sequences = torch.cat([self._sequences[layer], numbers], dim=1)
+        self._values[layer], places = values.topk(TOP, dim=1, sorted=False)
+        self._sequences[layer] = sequences.gather(1, places)
 
 
 def _numbered(batches: Batches) -> Iterator[tuple[int, torch.Tensor]]:
