@@ -2,8 +2,7 @@
 
     .venv/bin/python benchmarks/peers/scores.py PART ... [--base-url URL] [--units N]
 
-PART is one of `explain` (first: the others score what it leaves in .cache/peers), `simulation`, `json`, `detection` and
-`fuzzing`. Without an address it starts a server from .venv-vllm (scripts/vllm_environment.sh). Requests and tokens are
+PART is one of `explain`, `simulation`, `json`, `detection` and `fuzzing`. Without an address it starts a server from .venv-vllm (scripts/vllm_environment.sh). Requests and tokens are
 those that the server counts. Makes the environments of the peers first; see environments.py.
 """
 
@@ -76,6 +75,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="bfloat16", help="of the server that is started")
     options = parser.parse_args()
     units = exported(options.units)
+    EXPLANATIONS.write_text(json.dumps({unit["unit"]: unit["explanation"] for unit in units}))
     with ExitStack() as stack:
         url = options.base_url
         if url is None:
@@ -85,9 +85,6 @@ def main() -> None:
             url = stack.enter_context(served(python, plain_folder(), MODEL, options.dtype, log, more)) + "/v1"
         print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {len(units)} units")
         for part in options.parts:
-            if part != "explain":
-                known = json.loads(EXPLANATIONS.read_text())
-                units = [unit | {"explanation": known[unit["unit"]]} for unit in units]
             _part(part, units, url)
 
 
@@ -101,8 +98,6 @@ def _part(part: str, units: list[dict[str, Any]], url: str) -> None:
         with counted(url) as spent:
             done = child.did(_job(tool, told, units, url))
         child.close()
-        if how == "token_activation":
-            EXPLANATIONS.write_text(json.dumps({each["unit"]: each["explanation"] for each in done["found"]}))
         each = {name: value / len(units) for name, value in spent.items()}
         cells = [f"{done['seconds'] / len(units):.1f}", *(f"{value:,.0f}" for value in each.values())]
         cells += [f"{done['peak_mb']:.0f}", *_scores(done["found"])]

@@ -5,7 +5,8 @@ neurogloss collects once; the records it explains and scores from are written do
 - `explained`: the top records of the split `explain`, `marked`: more of them, the tokens around the peak alone;
 - `scored`: the five top and five random records of the split `test` that `scorer=openai_2023` takes;
 - `firing` and `quiet`: the windows that `scorer=detection_delphi` asks about;
-- `explanation`: what neurogloss's explainer said of it, once somebody has asked.
+- `explanation`: the tokens on which it peaks in ten top records of the split `explain`, in a sentence; a small model's own
+  explanations are often the same for several units, and neurogloss asks nothing twice.
 
 Values below a tenth of the split's maximum, where neurogloss says that a unit does not fire, are 0 in `marked`,
 `firing` and `quiet`: delphi takes whatever is above 0 as firing.
@@ -97,12 +98,18 @@ def _unit(record: UnitRecord) -> dict[str, Any]:
     fewest = min(len(firing), len(quiet))
     return {
         "unit": str(record.unit),
+        "explanation": _peaks(explain.records.top[:10]),
         "explained": [_whole(each) for each in explain.records.top[:N_SCORED]],
         "marked": [_windowed(explain, each) for each in explain.records.top[:40]],
         "scored": [_whole(each) for each in (*top, *random)],
         "firing": [_windowed(test, each) for each in firing[:fewest]],
         "quiet": [_windowed(test, each) for each in quiet[:fewest]],
     }
+
+
+def _peaks(records: Sequence[ActivationRecord]) -> str:
+    peaks = [each.sequence.pieces[int(each.piece_values().argmax())].text.strip() for each in records]
+    return f"words such as {', '.join(dict.fromkeys(filter(None, peaks)))}"
 
 
 def _whole(record: ActivationRecord) -> dict[str, Any]:
