@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/peers/scores.py PART ... [--base-url URL] [--units N]
 
-PART is one of `explain`, `simulation`, `json`, `detection` and `fuzzing`. Without an address it starts a server from .venv-vllm (scripts/vllm_environment.sh). Requests and tokens are
-those that the server counts. Makes the environments of the peers first; see environments.py.
+PART is one of `explain`, `simulation`, `json`, `detection` and `fuzzing`. Without an address it starts a server from
+.venv-vllm (scripts/vllm_environment.sh). Requests and tokens are those that the server counts. Makes the environments
+of the peers first; see environments.py.
 """
 
 from __future__ import annotations

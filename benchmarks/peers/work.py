@@ -5,8 +5,8 @@ neurogloss collects once; the records it explains and scores from are written do
 - `explained`: the top records of the split `explain`, `marked`: more of them, the tokens around the peak alone;
 - `scored`: the five top and five random records of the split `test` that `scorer=openai_2023` takes;
 - `firing` and `quiet`: the windows that `scorer=detection_delphi` asks about;
-- `explanation`: the tokens on which it peaks in ten top records of the split `explain`, in a sentence; a small model's own
-  explanations are often the same for several units, and neurogloss asks nothing twice.
+- `explanation`: the tokens on which it peaks in ten top records of the split `explain`, in a sentence; a small model's
+  own explanations are often the same for several units, and neurogloss asks nothing twice.
 
 Values below a tenth of the split's maximum, where neurogloss says that a unit does not fire, are 0 in `marked`,
 `firing` and `quiet`: delphi takes whatever is above 0 as firing.
