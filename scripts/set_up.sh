@@ -10,6 +10,7 @@ extras=""
 if [ "$purpose" = test ]; then
     plugins="$plugins ./plugins/neurogloss-datasets ./plugins/neurogloss-template ./plugins/neurogloss-anthropic"
     plugins="$plugins ./plugins/neurogloss-openai ./plugins/neurogloss-vllm ./plugins/neurogloss-embeddings"
+    plugins="$plugins ./plugins/neurogloss-ray"
     extras="[test,postgres]"
 fi
 

@@ -90,10 +90,9 @@ def table(scores: Scores) -> None:
     for name, values in rows.items():
         mean, low, high = interval(values)
         print(f"| {name} | {mean:+.3f} | {low:+.3f} to {high:+.3f} |")
-    _, low, _ = interval(lines)
-    _, _, most = interval(difference)
-    verdict = "compact is lower" if most < 0 else "compact is not lower"
-    print(f"\n{'inconclusive: the interval of lines includes 0' if low <= 0 else verdict}")
+    _, least, most = interval(difference)
+    verdict = "compact is lower" if most < 0 else "compact is higher" if least > 0 else "they cannot be told apart"
+    print(f"\n{'inconclusive: the interval of lines includes 0' if interval(lines)[1] <= 0 else verdict}")
 
 
 def main(results: Path, part: str, dtype: str) -> None:

@@ -1,6 +1,6 @@
 """Of how many units whose function is known an explainer says what they do.
 
-    .venv/bin/python benchmarks/quality/recovered.py planted|synthetic EXPLAINER ... [--units N] [--random N]
+    .venv/bin/python benchmarks/quality/recovered.py planted|synthetic EXPLAINER ... [--units N] [--top N] [--random N]
 
 Explained from the split `explain`, simulated on the top and random records of `test`. Recovered is what fires at the
 same tokens as the unit in all of them, or has its values there. `true` is the truth itself, read by a model that
@@ -124,12 +124,13 @@ def main() -> None:
     parser.add_argument("subject", choices=["planted", "synthetic"])
     parser.add_argument("explainers", nargs="+")
     parser.add_argument("--units", help="how many, drawn at random; all without")
+    parser.add_argument("--top", type=int, default=20, help="top records of each split")
     parser.add_argument("--random", type=int, default=100, help="random records of each split")
     parser.add_argument("--sequence-length", type=int, default=64)
     options = parser.parse_args()
     world = planted_world() if options.subject == "planted" else synthetic_world()
     units = select_units([f"random:{options.units}" if options.units else "all"], world.subject.sites())
-    plan = CollectionPlan(sequence_length=options.sequence_length, n_random=options.random)
+    plan = CollectionPlan(sequence_length=options.sequence_length, top_k=options.top, n_random=options.random)
     print("| explainer | fire at the same tokens | have the same values | mean F1 of firing tokens | of |")
     print("|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,12 @@
 """How often scorers that rank texts by meaning put a true explanation above a false one, on all synthetic units.
 
-Usage: .venv/bin/python benchmarks/quality/text_scorers.py
+Usage: .venv/bin/python benchmarks/quality/text_scorers.py [N]: only every N-th unit
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,10 +77,10 @@ def value(scorer: Scorer, gloss: str, view: SplitView) -> float | None:
     return verdict.outcome.value if isinstance(verdict.outcome, Score) else None
 
 
-def main() -> None:
+def main(every: int) -> None:
     """Prints the table."""
     with tempfile.TemporaryDirectory() as folder:
-        views = living(Path(folder))
+        views = dict(list(living(Path(folder)).items())[::every])
         truths = {unit: SUBJECT.true_explanation(unit) for unit in views}
         names = list(views)
         print("| scorer | units scored | true | another unit's | true above false |")
@@ -100,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)

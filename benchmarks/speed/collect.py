@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--plan", choices=PLANS, default="four splits")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batch", type=int, default=0, help="instead of the floor's best")
+    parser.add_argument("--no-memory", action="store_true", help="speed alone")
     parser.add_argument("--tenfold", action="store_true", help="memory on ten times the tokens, too")
     parser.add_argument("--memory-of", choices=("floor", "collection"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -220,8 +221,8 @@ def main() -> None:
         ratios = [floor / seconds for floor, seconds in zip(floors, collections, strict=True)]
         _line("collection, of the floor", ratios)
     print(f"| written: MB | {written / 1e6:.0f} | | |", flush=True)
-    floor = _memory(options, "floor", best, options.tokens)
-    for factor in (1, 10) if options.tenfold else (1,):
+    floor = 0.0 if options.no_memory else _memory(options, "floor", best, options.tokens)
+    for factor in () if options.no_memory else (1, 10) if options.tenfold else (1,):
         above = _memory(options, "collection", best, factor * options.tokens) - floor
         print(f"| peak memory above the forward pass, {factor * options.tokens:,} tokens: MB | {above:.0f} | | |")
     print(f"\nratio {statistics.median(floors) / statistics.median(collections):.2f} of the floor")

@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from postgres_server import postgres
+
 from neurogloss.builtin.llms.configs import ScriptedConfig
 from neurogloss.builtin.llms.scripted import ScriptedModel
 from neurogloss.config.composing import compose
@@ -29,7 +31,7 @@ from neurogloss.plugin.registry import load_registry
 from neurogloss.records.documents import Message
 from neurogloss.records.requests import GenerateRequest
 from neurogloss.session import Session
-from neurogloss.store.configs import SqliteStoreConfig
+from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
 from neurogloss.store.sql import SqlResultStore
 from neurogloss_openai.clients import Body, Server
 from neurogloss_openai.configs import Endpoint, OpenAIConfig
@@ -144,11 +146,11 @@ async def seconds_of(ask: Callable[[GenerateRequest], Awaitable[object]], asked:
     return time.perf_counter() - started
 
 
-async def ledger_costs(folder: Path) -> tuple[float, float]:
+async def ledger_costs(config: SqliteStoreConfig | PostgresStoreConfig) -> tuple[float, float]:
     """Milliseconds that the ledger adds to a call, and seconds of asking for 10,000 replies that are committed."""
     model, asked = Instant(ScriptedConfig()), requests(N_CALLS)
     bare = await seconds_of(model.generate, asked)
-    store = SqlResultStore(SqliteStoreConfig(root=str(folder)))
+    store = SqlResultStore(config)
     try:
         behind = await seconds_of(Ledger(store, "first").opened_for("explainer", model).generate, asked)
         again = await seconds_of(Ledger(store, "second").opened_for("explainer", model).generate, asked)
@@ -160,6 +162,7 @@ async def ledger_costs(folder: Path) -> tuple[float, float]:
 def measured(repeats: int) -> list[Row]:
     """The three measures, in turn, so that a busy moment of the machine does not fall on one alone."""
     ratios, times, cpus, floors, floor_cpus, added, replays = (list[float]() for _ in range(7))
+    elsewhere: list[tuple[float, float]] = []
     n_calls = 0
     with server() as port:
         for repeat in range(repeats + 1):
@@ -175,9 +178,18 @@ def measured(repeats: int) -> list[Row]:
             floors.append(alone / ideal)
             floor_cpus.append(alone_cpu)
             with tempfile.TemporaryDirectory() as folder:
-                each, replay = asyncio.run(ledger_costs(Path(folder)))
+                each, replay = asyncio.run(ledger_costs(SqliteStoreConfig(folder)))
+                with postgres(folder) as config:
+                    elsewhere += [] if config is None else [asyncio.run(ledger_costs(config))]
             added.append(each)
             replays.append(replay)
+    on_postgres: list[Row] = []
+    if elsewhere:
+        each_there, replays_there = map(list, zip(*elsewhere, strict=True))
+        on_postgres = [
+            ("the ledger on Postgres, for each call: ms", each_there, ".2f", ""),
+            (f"{N_CALLS:,} committed calls again, on Postgres: seconds", replays_there, ".2f", ""),
+        ]
     return [
         (f"{N_UNITS} units, {n_calls} calls: seconds", times, ".2f", ""),
         (f"{N_UNITS} units, {n_calls} calls: CPU seconds", cpus, ".2f", ""),
@@ -186,6 +198,7 @@ def measured(repeats: int) -> list[Row]:
         ("the same calls by the official client alone: over the ideal", floors, ".2f", ""),
         ("the ledger, for each call: ms", added, ".2f", "1"),
         (f"{N_CALLS:,} committed calls again: seconds", replays, ".2f", "10"),
+        *on_postgres,
     ]
 
 

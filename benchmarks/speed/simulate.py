@@ -109,6 +109,8 @@ class Cost:
     """Of these, those that were read from no cache."""
     seconds: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    unanswered: list[float] = field(default_factory=list)
+    """Tokens without an answer: the server lists twenty tokens, and none of them is a level."""
 
 
 @dataclass(frozen=True)
@@ -204,9 +206,9 @@ def truth(explanation: str, sequence: TokenSequence) -> np.ndarray:
 
 
 def score(explanation: str, sequences: Sequence[TokenSequence], levels: np.ndarray) -> float:
-    """The correlation with the truth over all tokens together."""
-    real = np.array([truth(explanation, each) for each in sequences])
-    return float(np.corrcoef(real.ravel(), levels.ravel())[0, 1])
+    """The correlation with the truth over all tokens together that have an answer."""
+    real, answered = np.array([truth(explanation, each) for each in sequences]), ~np.isnan(levels)
+    return float(np.corrcoef(real[answered], levels[answered])[0, 1])
 
 
 def forget(model: LanguageModel, *, whole: bool) -> None:
@@ -230,11 +232,11 @@ def peer(explanation: str, sequences: Sequence[TokenSequence], address: str) -> 
     return found
 
 
-def add(cost: Cost, requests: float, tokens: float, computed: float, seconds: float, scored: float) -> None:
-    """Notes one unit, and says so."""
-    for values, value in zip(vars(cost).values(), (requests, tokens, computed, seconds, scored), strict=True):
+def add(cost: Cost, *measured: float) -> None:
+    """Notes one unit, in the order of the fields, and says so."""
+    for values, value in zip(vars(cost).values(), measured, strict=True):
         values.append(value)
-    print(f"{requests:.0f} requests, {computed:.0f} tokens, {seconds:.2f} s, {scored:.3f}", file=sys.stderr, flush=True)
+    print(", ".join(f"{name} {values[-1]:g}" for name, values in vars(cost).items()), file=sys.stderr, flush=True)
 
 
 async def measure(
@@ -252,7 +254,7 @@ async def measure(
             if way.model is None:
                 told = peer(explanations[repeat % len(explanations)], sequences, address)
                 tokens = told["prompt_tokens"]
-                add(costs[way.name][0], told["requests"], tokens, tokens, told["seconds"], told["score"])
+                add(costs[way.name][0], told["requests"], tokens, tokens, told["seconds"], told["score"], 0)
                 continue
             model = models[way.name]
             forget(model, whole=way.whole)
@@ -264,7 +266,7 @@ async def measure(
                     seconds, found = await simulated(way, counted, explanation, sequences)
                 levels[way.name].append(found)
                 requests, correlation = len(asked_of_server) or len(sequences), score(explanation, sequences, found)
-                add(cost, requests, counted.n_tokens, counted.n_computed, seconds, correlation)
+                add(cost, requests, counted.n_tokens, counted.n_computed, seconds, correlation, np.isnan(found).sum())
     for model in {id(model): model for model in models.values()}.values():
         await model.close()
     whole, shared = (levels[ways("")[name].name] for name in ("whole", "lines"))
@@ -283,15 +285,16 @@ def cell(values: Sequence[float], shape: str) -> str:
 def table(costs: Mapping[str, tuple[Cost, Cost]]) -> None:
     """Prints a line for each way."""
     heads = ("simulated by", "requests", "prompt tokens", "computed", f"of {REFERENCE:,}", "seconds")
-    heads += ("a further unit: computed", f"of {REFERENCE:,}", "seconds", "score")
+    heads += ("a further unit: computed", f"of {REFERENCE:,}", "seconds", "score", "unanswered")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for name, (first, further) in costs.items():
         cells = [name, cell(first.requests, ".0f"), cell(first.tokens, ",.0f")]
         for cost in (first, further) if further.seconds else (first,):
             share = statistics.median(cost.computed) / REFERENCE
             cells += [cell(cost.computed, ",.0f"), f"{share:.3f}", cell(cost.seconds, ".2f")]
-        cells += [""] * (len(heads) - 1 - len(cells))
+        cells += [""] * (len(heads) - 2 - len(cells))
         cells.append(f"{statistics.mean([*first.scores, *further.scores]):.3f}")
+        cells.append(cell([*first.unanswered, *further.unanswered], ".0f"))
         print(f"| {' | '.join(cells)} |")
 
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from postgres_server import postgres
 
 from neurogloss.config.composing import compose
 from neurogloss.config.settings import settings_of
@@ -28,7 +29,7 @@ from neurogloss.records.runs import Cell, ScoreRow
 from neurogloss.records.scores import Measure, Score
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session
-from neurogloss.store.configs import SqliteStoreConfig
+from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
 from neurogloss.store.sql import SqlResultStore
 
 N_SCORES, TOGETHER, ALONE = 100_000, 1_000, 2_000
@@ -99,9 +100,9 @@ def scores(n: int) -> list[ScoreRow]:
     return [ScoreRow(Cell(UnitId("layers.0.mlp", index), "main", 0), "main", verdict) for index in range(n)]
 
 
-def writing(folder: Path) -> tuple[float, float, float]:
+def writing(config: SqliteStoreConfig | PostgresStoreConfig) -> tuple[float, float, float]:
     """Seconds, by the clock and of the CPU, of writing 100,000 scores, a thousand at a time; milliseconds alone."""
-    store, rows = SqlResultStore(SqliteStoreConfig(str(folder))), scores(N_SCORES)
+    store, rows = SqlResultStore(config), scores(N_SCORES)
     try:
         started, cpu_started = time.perf_counter(), time.process_time()
         for first in range(0, N_SCORES, TOGETHER):
@@ -202,6 +203,7 @@ def seconds_of(command: Sequence[str]) -> tuple[float, float]:
 def measured(repeats: int) -> list[Row]:
     """All measures, in turn, so that a busy moment of the machine does not fall on one alone."""
     written: list[tuple[float, float, float]] = []
+    elsewhere: list[tuple[float, float, float]] = []
     opened: list[tuple[float, float, float]] = []
     starts: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -213,7 +215,9 @@ def measured(repeats: int) -> list[Row]:
             "neurogloss run, until it loads the model": ([sys.executable, "-c", UNTIL_THE_MODEL, folder], "1.5"),
         }
         for repeat in range(repeats):
-            written.append(writing(Path(folder) / f"results-{repeat}"))
+            written.append(writing(SqliteStoreConfig(f"{folder}/results-{repeat}")))
+            with postgres(folder) as config:
+                elsewhere += [] if config is None else [writing(config)]
             opened += opening(root, key)
             for name, (command, _) in commands.items():
                 starts.setdefault(name, []).append(seconds_of(command))
@@ -227,6 +231,13 @@ def measured(repeats: int) -> list[Row]:
         (f"one unit of {N_SITES * N_UNITS:,}: ms of the CPU", cpu_milliseconds, ".1f", ""),
         (f"one unit of {N_SITES * N_UNITS:,}: kB read", kilobytes, ".0f", "a few hundred"),
     ]
+    if elsewhere:
+        together, of_cpu, alone = map(list, zip(*elsewhere, strict=True))
+        rows += [
+            (f"Postgres: {N_SCORES:,} scores, {TOGETHER:,} at a time: seconds", together, ".2f", ""),
+            (f"Postgres: {N_SCORES:,} scores, {TOGETHER:,} at a time: CPU seconds here", of_cpu, ".2f", ""),
+            ("Postgres: a score, committed alone: ms", alone, ".2f", ""),
+        ]
     for name, (_, most) in commands.items():
         walls, cpus = map(list, zip(*starts[name], strict=True))
         rows += [(f"{name}: seconds", walls, ".2f", most), (f"{name}: CPU seconds", cpus, ".2f", "")]

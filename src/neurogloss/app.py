@@ -13,12 +13,15 @@ from typing import Any
 from neurogloss.config.choices import Choice
 from neurogloss.config.settings import Settings
 from neurogloss.errors import BudgetError, UsageError, rewrite
-from neurogloss.interfaces.executor import Work
+from neurogloss.interfaces.executor import Line, Work
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.pipeline.collected import CollectedUnits, reopened
 from neurogloss.pipeline.explaining import EXPLAIN, MAIN, Committed, UnitExplainer
 from neurogloss.pipeline.progress import Progress
 from neurogloss.pipeline.replay import LedgerMode
+from neurogloss.pipeline.spreading.collecting import check_shared
+from neurogloss.pipeline.spreading.hub import News, RunHub
+from neurogloss.pipeline.spreading.lines import LineProgress
 from neurogloss.plugin.registry import load_registry
 from neurogloss.records.failures import RETRYABLE, Failure, Reason
 from neurogloss.records.runs import ExplanationRow, LedgerTotals, RunManifest, ScoreRow
@@ -66,11 +69,14 @@ def collect(settings: Settings, progress: Progress) -> CollectOutcome:
     """Collects the records of the chosen units, and nothing more."""
     started = time.monotonic()
     session = Session(settings, progress)
-    with needing_room(session.root):
-        found = session.collected()
-    return CollectOutcome(
-        found.key, session.units, found.n_documents, found.n_sequences, found.n_tokens, time.monotonic() - started
-    )
+    try:
+        with needing_room(session.root):
+            found = session.collected()
+        return CollectOutcome(
+            found.key, session.units, found.n_documents, found.n_sequences, found.n_tokens, time.monotonic() - started
+        )
+    finally:
+        session.executor.close()
 
 
 def run(settings: Settings, progress: Progress) -> RunOutcome:
@@ -132,7 +138,7 @@ async def explain_units(
         session.begin_recording(resumed=resumed)
     session.store.begin_run(_manifest(session, run_id, collected))
     try:
-        async for _ in session.executor.map(UnitWork(session, run_id, progress), units):
+        async for _ in session.executor.map(UnitWork(session, run_id, collected, progress), units):
             pass
     except BudgetError as error:
         await session.ledger.close()  # what was sent is paid for, and committed
@@ -180,9 +186,10 @@ def report(store: Choice, run_id: str, path: Path | None = None) -> Path:
 class UnitWork(Work):
     """Takes units through all arms. Another process gets the settings alone and builds its own session."""
 
-    def __init__(self, session: Session, run_id: str, progress: Progress) -> None:
+    def __init__(self, session: Session, run_id: str, collected: CollectedUnits, progress: Progress) -> None:
         self._settings = session.settings
         self._run_id = run_id
+        self._collection = collected.key
         self._here: tuple[Session, Progress] | None = (session, progress)
         if any(session.model(role).batched for role in session.settings.llms):
             self.together = _IN_A_BATCH
@@ -191,8 +198,20 @@ class UnitWork(Work):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_here": None}
 
+    def hub(self) -> RunHub:
+        assert self._here is not None
+        return self._here[0].hub()
+
+    def join(self, line: Line) -> None:
+        self._line = line
+
+    def hear(self, news: News) -> None:
+        assert self._here is not None
+        told, values = news
+        getattr(self._here[1], told)(*values)
+
     async def open(self) -> None:
-        self._session, self._progress = self._here or (Session(self._settings, Progress()), Progress())
+        self._session, self._progress = self._here or self._part()
         self._collected = self._session.collected()
         store = self._session.store
         committed = Committed.of(store, self._run_id, retry_failed=self._settings.retry_failed)
@@ -200,6 +219,14 @@ class UnitWork(Work):
         self._explainer = UnitExplainer(arms, store, self._run_id, committed, self._progress, score_on)
         self._begun = True
         self._progress.start(EXPLAIN, len(self._session.units) * self._explainer.steps_per_unit, "steps")
+
+    def _part(self) -> tuple[Session, Progress]:
+        """A session in a process that the run is spread to."""
+        progress = LineProgress(self._line)
+        session = Session(self._settings, progress, line=self._line)
+        check_shared(session.activations, self._collection)
+        session.check_models()
+        return session, progress
 
     async def do(self, item: UnitId) -> None:
         if self._explainer.finished(item):
@@ -210,7 +237,7 @@ class UnitWork(Work):
     async def close(self) -> None:
         if self._begun:
             self._progress.finish(EXPLAIN)
-        if self._here is None:
+        if self._here is None and hasattr(self, "_session"):
             await self._session.close()
 
 

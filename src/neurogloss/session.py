@@ -11,13 +11,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from neurogloss.config.arms import reads
 from neurogloss.config.choices import Choice
 from neurogloss.config.secrets import redacted, variables_of
-from neurogloss.config.settings import Settings, determining
+from neurogloss.config.settings import Settings, determining, has_server
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.corpus import Corpus
 from neurogloss.interfaces.embedder import Embedder
-from neurogloss.interfaces.executor import Executor
+from neurogloss.interfaces.executor import Executor, Line, Reducing
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.interfaces.subject import SubjectModel
@@ -30,6 +31,10 @@ from neurogloss.pipeline.ledgered_model import Answering, describe
 from neurogloss.pipeline.progress import Progress
 from neurogloss.pipeline.replay import LedgerFile, LedgerMode, ReplayLedger
 from neurogloss.pipeline.selection import select_units
+from neurogloss.pipeline.spreading.collecting import SpreadPasses
+from neurogloss.pipeline.spreading.hub import HubConfig, RunHub
+from neurogloss.pipeline.spreading.lines import LineBudget, LineFile, LinePace, LineStore, alone_at_the_hub
+from neurogloss.plugin.component import Component
 from neurogloss.plugin.registry import Registry, load_registry
 from neurogloss.records import codec
 from neurogloss.records.scores import Score
@@ -56,10 +61,12 @@ class Shared:
         return self._built[key]
 
     async def close(self) -> None:
-        """Frees what the language models hold."""
+        """Frees what language models and executors hold."""
         for built in self._built.values():
             if isinstance(built, LanguageModel):
                 await built.close()
+            elif isinstance(built, Executor):
+                built.close()
 
 
 class Session:
@@ -70,6 +77,7 @@ class Session:
         progress: Hears of what takes long.
         ledger: Takes the place of the configured one; asks no language model.
         shared: What it has in common with other sessions; whoever made it closes it.
+        line: Leads to the hub of a run that is spread, of which this session is a part.
     """
 
     def __init__(
@@ -78,12 +86,14 @@ class Session:
         progress: Progress,
         ledger: Answering | None = None,
         shared: Shared | None = None,
+        line: Line | None = None,
     ) -> None:
         self.settings = settings
         self._progress = progress
         self._given_ledger = ledger
         self._shared = shared or Shared()
         self._owns_shared = shared is None
+        self._line = line
 
     @cached_property
     def registry(self) -> Registry:
@@ -96,6 +106,8 @@ class Session:
 
     @cached_property
     def store(self) -> ResultStore:
+        if self._line and not has_server(self.settings.store):
+            return LineStore(self._line)
         store: ResultStore = self._build(self.settings.store)
         return store
 
@@ -115,7 +127,7 @@ class Session:
 
     @cached_property
     def executor(self) -> Executor:
-        executor: Executor = self._build(self.settings.executor)
+        executor: Executor = self._shared.one(self.settings.executor, self._build)
         return executor
 
     @cached_property
@@ -149,6 +161,7 @@ class Session:
                 field,
                 batch_size=self.settings.batch_size,
                 progress=self._progress,
+                elsewhere=self._elsewhere,
             )
 
         def scores(run: str) -> Mapping[UnitId, float]:
@@ -173,7 +186,17 @@ class Session:
             token_means=any(arm.explainer.needs_token_means for arm in self.arms),
             max_table_bytes=self.settings.max_table_bytes,
             progress=self._progress,
+            elsewhere=self._elsewhere,
         )
+
+    @property
+    def _elsewhere(self) -> SpreadPasses | None:
+        """Other processes for the passes of a collection, where the executor has some and this is not one itself."""
+        if self._line or not isinstance(self.executor, Reducing):
+            return None
+        subject = self.settings.subject
+        build = partial(_built, subject.component, subject.config)
+        return SpreadPasses(self.executor, build, self.activations, self._progress)
 
     def model(self, role: str) -> LanguageModel:
         """The language model of a role; roles with the same configuration share one."""
@@ -268,18 +291,45 @@ class Session:
         file = LedgerFile(Path(settings.ledger.file)) if settings.ledger.file else None
         if settings.ledger.mode is LedgerMode.REPLAY and file:
             return ReplayLedger(self.store, self.run_id, file)
-        spent = sum(map(self._spent, {self.run_id, *self._shared.run_ids}), Charge())
+        recorded = file if settings.ledger.mode is LedgerMode.RECORD else None
+        line = self._line
         return Ledger(
             self.store,
             self.run_id,
             limits=settings.limits,
             prices=settings.prices,
-            budget=Budget(settings.budget, spent),
-            file=file if settings.ledger.mode is LedgerMode.RECORD else None,
+            budget=LineBudget(line, settings.budget) if line else Budget(settings.budget, self._spent_before),
+            file=LineFile(line) if line and recorded else recorded,
             redact=self.redact,
             ask_rejected=settings.retry_failed,
             note=self._progress.note,
+            pace=partial(LinePace, line) if line else None,
+            alone=partial(alone_at_the_hub, line) if line else None,
         )
+
+    def hub(self) -> RunHub:
+        """What the parts of the run have in common when it is spread over processes.
+
+        Raises:
+            ConfigError: The run has batches, which wait in one process.
+        """
+        settings = self.settings
+        batched = any(self.model(role).batched for role in settings.llms)
+        if batched or any(batch.run_id == self.run_id for batch in self.store.open_batches()):
+            raise ConfigError(
+                "The run hands its requests in as batches, or has such batches open.",
+                known="Batches are gathered in one process; it needs no others, as the provider does the work.",
+                remedy="Choose executor=local.",
+            )
+        recorded = settings.ledger.mode is LedgerMode.RECORD
+        store = settings.store
+        build = None if has_server(store) else partial(_built, store.component, store.config)
+        file = Path(str(settings.ledger.file)) if recorded else None
+        return RunHub(HubConfig(settings.limits, settings.budget, self._spent_before, build, file))
+
+    @property
+    def _spent_before(self) -> Charge:
+        return sum(map(self._spent, {self.run_id, *self._shared.run_ids}), Charge())
 
     def _spent(self, run_id: str) -> Charge:
         totals = self.store.totals(run_id)
@@ -287,7 +337,7 @@ class Session:
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        """The run's explainer and the floors, each with all scorers."""
+        """The run's explainer and the floors, each with the scorers that read what it writes."""
         main = (self.settings.explainer, self.settings.simulator)
         pairs = {MAIN: main, **self.settings.floors}
         return tuple(self._arm(name, explainer, simulator) for name, (explainer, simulator) in pairs.items())
@@ -302,7 +352,11 @@ class Session:
             self.store.close()
 
     def _arm(self, name: str, explainer: Choice, simulator: Choice) -> Arm:
-        scorers = {key: self._assembled(choice, simulator) for key, choice in self.settings.scorers.items()}
+        scorers = {
+            key: self._assembled(choice, simulator)
+            for key, choice in self.settings.scorers.items()
+            if reads(choice, explainer)
+        }
         return Arm(name, self._assembled(explainer, simulator), scorers)
 
     def _assembled(self, choice: Choice, simulator: Choice) -> Any:
@@ -329,6 +383,11 @@ class Session:
 
     def _build(self, choice: Choice, **needs: Any) -> Any:
         return self.registry.build(choice.component, choice.config, **needs)
+
+
+def _built(component: Component, config: Any) -> Any:
+    """A component that needs no other, in any process."""
+    return load_registry().build(component, config)
 
 
 def _unset(choice: Choice) -> dict[str, str]:

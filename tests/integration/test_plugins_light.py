@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = {"torch", "transformers", "sentence_transformers", "sklearn", "vllm", "openai", "anthropic"}
-HEAVY |= {"hydra", "omegaconf", "pandas", "datasets", "numpy"}
+HEAVY |= {"hydra", "omegaconf", "pandas", "datasets", "ray", "numpy"}
 NOT_BEFORE_THE_MODEL = HEAVY - {"hydra", "omegaconf", "numpy"} | {"sqlalchemy", "jinja2", "scipy"}
 NOT_BEFORE_THE_MODEL |= {"neurogloss.view.report", "neurogloss.estimating", "neurogloss.leaderboard"}
 UNTIL_THE_MODEL = """

@@ -78,6 +78,17 @@ def test_the_table_is_that_of_sqlite(
     assert [run["run_id"] for run in _told(capsys)["runs"]] == [of_sqlite["run_id"]]
 
 
+def test_the_workers_of_a_cluster_write_by_themselves(
+    expected: tuple[str, int], postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # otherwise a token is put into the home folder
+    url, log = postgres.emptied(), tmp_path / "log"
+    spread = ["executor=ray", "executor.workers=2", "executor.concurrency=2", f"llm.log={log}"]
+    assert main(["run", "--quiet", *_options(url, tmp_path / "store"), *spread]) == 0
+    assert _table(_of(url, tmp_path)) == expected[0]
+    assert set(Counter(log.read_text(encoding="utf-8").split()).values()) == {1}
+
+
 @pytest.mark.parametrize("part", range(3))
 def test_killed_and_started_again(expected: tuple[str, int], postgres: Server, tmp_path: Path, part: int) -> None:
     table, n_events = expected

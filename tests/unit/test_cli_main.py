@@ -188,6 +188,15 @@ def test_help_lists_groups_options_and_examples(capsys: pytest.CaptureFixture[st
     assert "plugins" in capsys.readouterr().out
 
 
+def test_the_leaderboards_help_asks_for_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["leaderboard", "--help"])
+    text = capsys.readouterr().out
+    assert "[RUN ...]" in text
+    assert "--against EXPLAINER" in text
+    assert "OVERRIDE" not in text
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert main(["--version"]) == 0

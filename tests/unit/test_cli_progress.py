@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -31,6 +32,12 @@ def test_elsewhere_than_on_a_terminal_each_finished_stage_is_one_line(capsys: py
     assert lines[1].startswith("collect: 2,000 tokens in ")
     assert lines[2].startswith("explain: 1 steps in ")
     assert len(lines) == 3
+
+
+def test_a_warning_of_a_component_is_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress(quiet=False):
+        logging.getLogger("neurogloss_elsewhere").warning("memory ran out with %d", 7)
+    assert capsys.readouterr().err == "note: memory ran out with 7\n"
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from neurogloss.cli.summaries import Mean, as_data, lines_of, mean_of
-from neurogloss.cli.tables import print_run
+from neurogloss.cli.tables import ledger_fields, print_run
 from neurogloss.records.explanations import ProseExplanation, Provenance
 from neurogloss.records.failures import Failure, Reason
 from neurogloss.records.requests import Usage
@@ -127,6 +127,20 @@ def test_the_json_holds_the_same(outcome: SimpleNamespace) -> None:
     first = data["scores"][0]
     assert first["insensitive_to"] == ["extra [b]labels"]
     assert (first["unit"], first["value"], first["low"], first["ceiling"]) == (str(GOOD), 0.5, 0.1, 0.95)
+
+
+def test_a_floor_that_a_scorer_does_not_read_is_no_column_of_its_table(outcome: SimpleNamespace) -> None:
+    scores = [*outcome.scores, ScoreRow(Cell(GOOD, "main"), "d", _score(0.5))]
+    scores.append(ScoreRow(Cell(GOOD, "random_text"), "d", _score(0.1)))
+    units = outcome.manifest.units
+    assert list(lines_of("d", units, outcome.explanations, scores)[0].floors) == ["random_text"]
+    assert list(lines_of("s", units, outcome.explanations, scores)[0].floors) == ["token_table", "random_text"]
+
+
+def test_a_run_that_asked_nothing_anew_shows_no_tokens() -> None:
+    assert ledger_fields(LedgerTotals(0, 0, 40, Usage(None, None, None))) == [("calls", "0, 40 reused")]
+    assert [name for name, _ in ledger_fields(LedgerTotals(1, 0, 40, Usage(7, None, 3)))] == ["calls", "tokens", "cost"]
+    assert ledger_fields(LedgerTotals(0, 0, 0, Usage())) == []
 
 
 def test_a_run_without_scorers_shows_explanations(outcome: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:

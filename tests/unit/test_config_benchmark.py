@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from neurogloss.config.benchmark import axes_of, grid_of
@@ -99,12 +101,45 @@ def test_the_command_line_is_split_between_axes_and_runs(some_registry: Registry
         ("benchmark.seeds=[]", "benchmark.seeds is empty."),
         ("benchmark.seeds=[x]", "benchmark.seeds"),
         ("+benchmark.floors.token_activation=[]", "which explainers holds too"),
+        ("benchmark.explainers=[a]", "benchmark.explainers=[a] is of the wrong type.\nExpected: a mapping."),
     ],
 )
 def test_wrong_axes_are_told(override: str, part: str, some_registry: Registry) -> None:
     with pytest.raises(ConfigError) as caught:
         axes_of([override], some_registry)
     assert part in str(caught.value)
+
+
+def test_an_empty_mapping_empties_an_axis(some_registry: Registry) -> None:
+    emptied = ["benchmark=quick", "benchmark.floors={}", "benchmark.explainers={}"]
+    given = [*emptied, "+benchmark.explainers.mine=['seed=1']"]
+    axes = axes_of(given, some_registry)[0]
+    assert (axes.floors, axes.explainers) == ({}, {"mine": ["seed=1"]})
+    with pytest.raises(ConfigError, match=r"benchmark\.explainers is empty"):
+        axes_of(emptied, some_registry)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "explainers: [a]",
+            "benchmark.explainers has a value of the wrong type in benchmark/mine.\nExpected: a mapping.",
+        ),
+        ("explainers: {a: {b: c}}", "benchmark.explainers.a has a value of the wrong type.\nExpected: a list."),
+        ("run: {a: b}", "benchmark.run has a value of the wrong type in benchmark/mine.\nExpected: a list."),
+        ("seeds: x", "benchmark.seeds has a value of the wrong type.\nExpected: a list."),
+        ("seeds: [x]", "benchmark.seeds[0] has a value of the wrong type.\nExpected: a whole number."),
+    ],
+)
+def test_a_wrong_type_in_a_file_is_told_with_its_key(
+    line: str, told: str, tmp_path: Path, some_registry: Registry
+) -> None:
+    (tmp_path / "benchmark").mkdir()
+    (tmp_path / "benchmark" / "mine.yaml").write_text(f"defaults: [quick, _self_]\n{line}\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        axes_of(["benchmark=mine"], some_registry, [str(tmp_path)])
+    assert str(caught.value).startswith(told)
 
 
 def test_an_entry_may_be_called_after_tokens_and_may_hold_no_key(some_registry: Registry) -> None:

@@ -82,6 +82,16 @@ def test_a_floor_that_is_the_run_itself_or_cannot_be_read_is_left_out_with_a_not
     assert "simulator=table does not read" in settings.notes[1]
 
 
+def test_a_floor_is_not_under_a_scorer_that_does_not_read_it(some_registry: Registry) -> None:
+    both = _settings(some_registry, "scorer=[openai_2023,detection]", "floor=[token_table]")
+    assert list(both.floors) == ["token_table"]
+    (note,) = both.notes
+    assert note.startswith("The floor token_table is left out under detection: what token_table writes is not read")
+    none = _settings(some_registry, "scorer=[detection]", "floor=[token_table,random_text]")
+    assert list(none.floors) == ["random_text"]
+    assert none.notes == both.notes
+
+
 def test_a_floor_configured_otherwise_than_the_run_stays(some_registry: Registry) -> None:
     settings = _settings(some_registry, "explainer=token_table", "simulator=table", "explainer.min_count=5")
     assert list(settings.floors) == ["token_table"]

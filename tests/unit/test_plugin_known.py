@@ -21,7 +21,7 @@ def _provided(distribution: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "distribution", [known.TRANSFORMERS, known.DATASETS, known.ANTHROPIC, known.OPENAI, known.EMBEDDINGS]
+    "distribution", [known.TRANSFORMERS, known.DATASETS, known.ANTHROPIC, known.OPENAI, known.EMBEDDINGS, known.RAY]
 )
 def test_names_are_those_of_the_distribution(distribution: str) -> None:
     told = {pair for pair, provider in known.NAMES.items() if provider == distribution}

@@ -82,6 +82,16 @@ def test_unknown_costs_are_unknown(page: str) -> None:
     assert re.search(r"<dt>time of the run</dt><dd>3 min 20 s", unknown)
 
 
+def test_a_floor_that_a_scorer_does_not_read_is_not_beside_its_scores() -> None:
+    unit = UnitId("layers.0.mlp", 0)
+    rows = [("main", "a"), ("main", "b"), ("floor", "a")]
+    score = Score("s", "m", {"m": Measure(0.5)})
+    results = RunResults((unit,), (), [ScoreRow(Cell(unit, arm), scorer, score) for arm, scorer in rows])
+    explained = [ExplanationRow(Cell(unit, arm), prose_explanation()) for arm in ("main", "floor")]
+    results = replace(results, explanations=explained)
+    assert (results.arms_under("a"), results.arms_under("b")) == (("main", "floor"), ("main",))
+
+
 def test_main_is_compared_with_each_floor_on_the_same_units() -> None:
     units = [UnitId("layers.0.mlp", i) for i in range(3)]
     values = {("main", 0): 0.5, ("main", 1): 0.7, ("floor", 1): 0.4, ("floor", 2): 0.0}

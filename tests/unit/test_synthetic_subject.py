@@ -198,8 +198,20 @@ def test_own_units(tmp_path: Path) -> None:
     ("content", "known"),
     [
         ("[\n{", "line 2: this is no JSON: Expecting"),
-        ('[{"site": "a", "explanation": "b",\n"rule": {"kind": "wrods"}}]', "line 2, field [0].rule: unknown kind"),
+        (
+            '[{"site": "a", "explanation": "b",\n"rule": {"kind": "wrods"}}]',
+            "line 2, field [0].rule.kind: unknown kind",
+        ),
         ('[{"site": "a", "explanation": "b", "rule": {"kind": "words", "word": []}}]', "unexpected keyword"),
+        (
+            '[{"site": "a", "explanation": "b",\n"rule": {"kind": "all", "rules": [\n{"kind": "quoted"},\n'
+            '{"kind": "not",\n"rule": {"kind": "words",\n"words": "cat"}}]}}]',
+            "line 5, field [0].rule.rules[1].rule: rule of kind 'words'",
+        ),
+        (
+            '[{"site": "a", "explanation": "b", "rule": {"kind": "any",\n"rules": 3}}]',
+            "line 2, field [0].rule.rules: a list belongs here",
+        ),
         ('[{"explanation": "b", "rule": {"kind": "quoted"}}]', "line 1, field [0]: the field 'site' is missing"),
         ('[{"site": "a", "explanation": " ", "rule": {"kind": "quoted"}}]', "field [0].explanation: a text belongs"),
         ('[{"site": "a", "explanation": "b",\n\t"rules": 3}]', "line 2, field [0].rules: there is no field"),

@@ -14,7 +14,7 @@ from rich.text import Text
 from neurogloss.cli.progress import shown_progress
 from neurogloss.cli.results import chosen_store
 from neurogloss.cli.running import FAILED_UNITS
-from neurogloss.cli.tables import console, print_fields, printable
+from neurogloss.cli.tables import console, failed_units, print_fields, printable
 from neurogloss.config.benchmark import Grid, axes_of, grid_of
 from neurogloss.config.choices import Choice
 from neurogloss.errors import UsageError
@@ -51,7 +51,7 @@ def benchmark_command(options: argparse.Namespace) -> int:
     units = sum(run.n_failed_units for run in outcome.runs)
     fields = [("runs", f"{len(runs) - len(failed)} of {len(runs)}")]
     if units:
-        fields.append(("failed", f"{units} units; the same command with retry_failed=true asks again"))
+        fields.append(("failed", failed_units(units)))
     _print(options, outcome.leaderboard, store, fields, {"runs": runs})
     return FAILED_UNITS if failed or units else 0
 
@@ -88,7 +88,7 @@ def _print_plan(grid: Grid, *, as_json: bool) -> int:
 def _print(
     options: argparse.Namespace, board: Leaderboard, store: Choice, fields: list[tuple[str, str]], more: dict[str, Any]
 ) -> None:
-    folder = Path(options.output or Path(store.config.root) / "leaderboards" / folder_name(board))
+    folder = Path(options.output or Path(store.config.root) / "leaderboards" / folder_name(board, options.against))
     files = write_files(board, folder)
     if options.json:
         data = {**as_data(board), **more, "files": [str(file) for file in files]}

@@ -14,14 +14,20 @@ from rich.text import Text
 from neurogloss.cli.progress import shown_progress
 from neurogloss.cli.tables import console, print_fields
 from neurogloss.config.composing import compose
+from neurogloss.config.scaling import load_scale
 from neurogloss.config.settings import settings_of
 from neurogloss.errors import UsageError
 from neurogloss.estimating import estimate
 from neurogloss.pipeline.estimating.amounts import Amounts, Interval
 from neurogloss.pipeline.estimating.estimate import Estimate, RoleEstimate
+from neurogloss.pipeline.estimating.scaling import ScaleConfig, ScaleRow, scaled
 from neurogloss.plugin.registry import load_registry
 
 _HEADER = ("calls", "prompt tokens", "cacheable", "completion tokens", "dollars")
+_SCALED = (
+    *("model", "units", "GPUs", "collect, h", "GB", "prompt tokens", "completion tokens", "tokens, $"),
+    *("own models, h", "GPUs, $"),
+)
 _TIMES = ((1, "hours"), (60, "minutes"), (3600, "seconds"))
 """How many are in an hour."""
 _SCALES = ((1e9, "billion"), (1e6, "million"))
@@ -37,17 +43,40 @@ def estimate_command(options: argparse.Namespace) -> int:
         value = getattr(options, name)
         if value is not None and value < least:
             raise UsageError(f"--{name.replace('_', '-')} is {value}.", known=f"It is at least {least}.")
+    scale = load_scale(options.scale) if options.scale else None
     registry = load_registry()
     settings = settings_of(compose(options.overrides, registry, folders=options.config_dir), registry)
     with shown_progress(quiet=options.quiet) as progress:
         found = estimate(
             settings, progress, sample=options.sample, pilot=options.pilot, units_total=options.units_total
         )
+    rows = list(scaled(found, settings.plan, scale)) if scale else []
     if options.json:
-        print(json.dumps(as_data(found), ensure_ascii=False, allow_nan=False, indent=2))
-    else:
-        print_estimate(found, settings.notes)
+        data = {**as_data(found), **({"scaled": [asdict(row) for row in rows]} if scale else {})}
+        print(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2))
+        return 0
+    print_estimate(found, settings.notes)
+    if scale:
+        print_scaled(rows, scale)
     return 0
+
+
+def print_scaled(rows: Iterable[ScaleRow], scale: ScaleConfig) -> None:
+    """Prints a table with a row for each model and number of GPUs."""
+    table = Table(title=f"all units, on {scale.gpu}", title_justify="left")
+    for name in _SCALED:
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for row in rows:
+        hours = f"needs {row.needed_gpus}" if row.collect_hours is None else _hours(row.collect_hours)
+        cells = (row.model, f"{row.n_units:,}", f"{row.n_gpus}", hours, _count(row.gigabytes))
+        tokens = (_count(row.prompt_tokens), _between(row.completion_tokens, _count))
+        own = (_between(row.own_hours, _hours), "" if row.gpu_usd is None else _between(row.gpu_usd, _dollars))
+        table.add_row(*cells, *tokens, "unknown" if row.usd is None else _between(row.usd, _dollars), *own)
+    console().print(table)
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def as_data(estimate: Estimate) -> dict[str, Any]:

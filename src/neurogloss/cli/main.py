@@ -28,6 +28,9 @@ COMMANDS = {
 _CONFIGURED = ("run", "collect", "estimate", "benchmark", "leaderboard", "report", "runs", "doctor")
 """Commands that take overrides of the configuration."""
 
+_RUNS = ("RUN", "the id of a run, its first letters, or latest; store=OPTION and store.KEY=VALUE say where they are")
+"""What `leaderboard` is given."""
+
 _UNITS = (
     ("--sample", 5, "count the tokens of this many units"),
     ("--pilot", 0, "run this many units before, as the beginning of the run, to narrow the estimate"),
@@ -175,7 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     made["report"].add_argument("run", nargs="?", metavar="RUN", help="the id of a run, its first letters, or latest")
     made["report"].add_argument("--output", metavar="FILE", help="where to write it; by default into the store")
     for name in _CONFIGURED:
-        made[name].add_argument("overrides", nargs="*", metavar="OVERRIDE", help="KEY=VALUE or GROUP=OPTION")
+        positional, what = _RUNS if name == "leaderboard" else ("OVERRIDE", "KEY=VALUE or GROUP=OPTION")
+        made[name].add_argument("overrides", nargs="*", metavar=positional, help=what)
         made[name].add_argument(
             "--config-dir", action="append", default=[], metavar="DIR", help="a folder with groups of your own"
         )
@@ -184,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
     for flag, default, counted in _UNITS:
         made["estimate"].add_argument(flag, type=int, default=default, metavar="N", help=counted)
+    made["estimate"].add_argument("--scale", metavar="FILE", help="scale up to the models and machines of a YAML file")
     for name in ("benchmark", "leaderboard"):
         made[name].add_argument("--against", default="", metavar="EXPLAINER", help="test the others against this row")
         made[name].add_argument("--output", metavar="DIR", help="where the files go; by default into the store")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -22,10 +23,23 @@ def shown_progress(*, quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield Progress()
     elif not sys.stderr.isatty():
-        yield Lines()
+        with _noting(Lines()) as lines:
+            yield lines
     else:
-        with Bars(Console(stderr=True)) as bars:
+        with Bars(Console(stderr=True)) as bars, _noting(bars):
             yield bars
+
+
+@contextmanager
+def _noting(progress: Progress) -> Iterator[Progress]:
+    """What is logged as a warning becomes a note, which does not tear bars apart."""
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: progress.note(handler.format(record))  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    try:
+        yield progress
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from neurogloss.records.explanations import Explanation
 from neurogloss.records.failures import Failure
 from neurogloss.records.runs import ExplanationRow, LedgerTotals, ScoreRow
 from neurogloss.records.scores import Score
+from neurogloss.view.results import unread
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,17 @@ class Mean:
 def lines_of(
     scorer: str, units: Sequence[str], explanations: Iterable[ExplanationRow], scores: Iterable[ScoreRow]
 ) -> list[Line]:
-    """The lines of one scorer, in the order of the units; several samples of a unit follow one another."""
+    """The lines of one scorer, in the order of the units; several samples of a unit follow one another.
+
+    Floors that the scorer does not read are left out.
+    """
+    scores = list(scores)
+    left_out = {MAIN} | {arm for arm, by in unread(scores) if by == scorer}
     explained = {(str(row.cell.unit), row.cell.arm, row.cell.sample): row.outcome for row in explanations}
     scored = {
         (str(row.cell.unit), row.cell.arm, row.cell.sample): row.outcome for row in scores if row.scorer == scorer
     }
-    arms = sorted({arm for _, arm, _ in (*explained, *scored)} - {MAIN}, key=lambda arm: (arm != "token_table", arm))
+    arms = sorted({arm for _, arm, _ in (*explained, *scored)} - left_out, key=lambda arm: (arm != "token_table", arm))
     lines = []
     for unit in units:
         samples = sorted({sample for name, arm, sample in (*explained, *scored) if (name, arm) == (unit, MAIN)})

@@ -40,7 +40,7 @@ def print_run(outcome: Any) -> None:
         [
             ("run", f"{outcome.run_id} ({state}, {outcome.seconds:.1f} s)"),
             *[("note", note) for note in outcome.notes],
-            *([("failed", _failed_units(outcome.n_failed_units))] if outcome.n_failed_units else []),
+            *([("failed", failed_units(outcome.n_failed_units))] if outcome.n_failed_units else []),
             *ledger_fields(outcome.ledger),
             ("report", str(outcome.report)),
         ]
@@ -48,13 +48,15 @@ def print_run(outcome: Any) -> None:
 
 
 def ledger_fields(ledger: LedgerTotals) -> list[tuple[str, str]]:
-    """What a run asked of language models, and what it cost; nothing if it asked nothing."""
+    """What a run asked of language models, and what it cost if it asked anything anew; nothing if it asked nothing."""
     if not ledger.calls and not ledger.reused:
         return []
     counts = [f"{ledger.calls:,}", f"{ledger.reused:,} reused"]
     counts += [f"{ledger.failed:,} failed"] if ledger.failed else []
     usage = ledger.usage
     share = "" if usage.cached_share is None else f" ({usage.cached_share:.0%} cached)"
+    if not ledger.calls:
+        return [("calls", ", ".join(counts))]
     return [
         ("calls", ", ".join(counts)),
         ("tokens", f"{_count(usage.prompt_tokens)} prompt{share}, {_count(usage.completion_tokens)} completion"),
@@ -192,7 +194,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{round(value, 3) + 0.0:.3f}"  # + 0.0 turns -0.0 into 0.0
 
 
-def _failed_units(count: int) -> str:
+def failed_units(count: int) -> str:
+    """How many units failed, and what can be done about it."""
     units = "1 unit" if count == 1 else f"{count} units"
     return f"{units}; the same command with retry_failed=true asks again"
 

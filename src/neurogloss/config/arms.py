@@ -52,17 +52,18 @@ def check_readable(explainer: Choice, simulator: Choice | None, scorers: Iterabl
 
 
 def fitting_floors(
-    floors: Mapping[str, Pair], main: Pair, *, compare_simulators: bool
+    floors: Mapping[str, Pair], main: Pair, scorers: Mapping[str, Choice], *, compare_simulators: bool
 ) -> tuple[dict[str, Pair], tuple[str, ...]]:
     """The floors that can stand beside the main arm.
 
     Args:
         floors: An explainer and a simulator for each name.
         main: Those of the run itself.
+        scorers: The run's; one that does not read a floor does not score it.
         compare_simulators: Whether any scorer uses a simulator.
 
     Returns:
-        The floors that are kept, and a note for each that is not.
+        The floors that are kept, and a note for each that is not, or not under all scorers.
     """
     kept, notes = {}, []
     for name, (explainer, simulator) in floors.items():
@@ -75,5 +76,12 @@ def fitting_floors(
                 f"what {explainer.component.name} writes."
             )
         else:
-            kept[name] = (explainer, simulator)
+            unread = [scorer for scorer, choice in scorers.items() if not reads(choice, explainer)]
+            if unread:
+                notes.append(
+                    f"The floor {name} is left out under {', '.join(unread)}: "
+                    f"what {explainer.component.name} writes is not read there."
+                )
+            if not scorers or len(unread) < len(scorers):
+                kept[name] = (explainer, simulator)
     return kept, tuple(notes)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from neurogloss.config.composing import Composed, compose, composer
+from neurogloss.config.composing import Composed, composer
 from neurogloss.config.conversion import given
 from neurogloss.config.schema import BENCHMARK, BenchmarkConfig
 from neurogloss.config.settings import Settings, determining, settings_of
@@ -20,6 +20,8 @@ from neurogloss.plugin.registry import Registry
 from neurogloss.records import codec
 
 _OF_THE_AXES = re.compile(rf"[+~]*{BENCHMARK}([.=@].*)?", re.DOTALL)
+_EMPTIED = re.compile(rf"{BENCHMARK}\.\w+=\{{\s*\}}")
+"""Hydra merges mappings, so that an empty one would change nothing."""
 _NO_FLOORS = "floor=[]"
 """Floors are entries of an axis, not arms of each run."""
 
@@ -63,12 +65,22 @@ def axes_of(
         ConfigError: As for `compose`, or axes that give no run.
     """
     own = [override for override in overrides if _OF_THE_AXES.fullmatch(override)]
-    composed = compose(own, registry, folders=folders, root=BENCHMARK)
-    values = OmegaConf.to_container(composed, resolve=True)
+    with composer(registry, folders=folders) as composed:
+        values = OmegaConf.to_container(composed(_emptied(own, composed), BENCHMARK), resolve=True)
     assert isinstance(values, dict)
     chosen = values[BENCHMARK]
     axes: BenchmarkConfig = given(BenchmarkConfig, {k: v for k, v in chosen.items() if k != "component"}, BENCHMARK)
     return axes, [override for override in overrides if override not in own]
+
+
+def _emptied(overrides: Iterable[str], composed: Composed) -> list[str]:
+    """The overrides with the deletion of every entry in the place of `benchmark.AXIS={}`."""
+    done: list[str] = []
+    for override in overrides:
+        axis = override.partition("=")[0] if _EMPTIED.fullmatch(override) else ""
+        entries = OmegaConf.select(composed(done, BENCHMARK), axis) if axis else None
+        done += [f"~{axis}.{name!s}" for name in entries] if isinstance(entries, DictConfig) else [override]
+    return done
 
 
 def grid_of(axes: BenchmarkConfig, overrides: Sequence[str], registry: Registry, folders: Sequence[str] = ()) -> Grid:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -81,7 +82,7 @@ def _composed(
             warnings.simplefilter("error", UserWarning)
             made = hydra.compose(root, lines)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError, UserWarning) as error:
-        raise diagnosed(error, parsed, partial(_options, loader), registry) from error
+        raise diagnosed(error, parsed, partial(_options, loader), partial(_file, loader), registry) from error
     refuse_secrets(OmegaConf.to_container(made, resolve=False))
     return made
 
@@ -120,6 +121,13 @@ def _hydra(registry: Registry, folders: Sequence[str]) -> Iterator[ConfigLoader]
 
 def _options(loader: ConfigLoader, group: str) -> list[str]:
     return _choosable(loader.get_group_options(group, ObjectType.CONFIG))
+
+
+def _file(loader: Any, name: str) -> tuple[str, DictConfig]:
+    """Where an option's file is put, and what it holds."""
+    found = loader.repository.load_config(name)
+    package = (found.header or {}).get("package") or name.rpartition("/")[0].replace("/", ".")
+    return "" if package == "_global_" else package, found.config
 
 
 def _choosable(options: Sequence[str]) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    ConfigTypeError,
     InterpolationResolutionError,
     OmegaConfBaseException,
     ValidationError,
@@ -24,6 +26,8 @@ from neurogloss.plugin.component import KINDS
 from neurogloss.plugin.known import provider
 from neurogloss.plugin.registry import Registry
 
+_LIST_EXPECTED = ("is not a ListConfig", "type hint 'typing.List", "Cannot merge ListConfig with")
+_MAPPING_EXPECTED = ("is not a DictConfig", "type hint 'typing.Dict", "Cannot merge DictConfig with")
 _EXPECTED = {"to Integer": "a whole number", "to Float": "a number", "valid bool": "true or false"}
 
 
@@ -85,7 +89,11 @@ def no_option(override: Override) -> ConfigError:
 
 
 def diagnosed(
-    error: Exception, overrides: Sequence[Override], options_of: Callable[[str], Sequence[str]], registry: Registry
+    error: Exception,
+    overrides: Sequence[Override],
+    options_of: Callable[[str], Sequence[str]],
+    file_of: Callable[[str], tuple[str, DictConfig]],
+    registry: Registry,
 ) -> ConfigError:
     """The error for whatever composing raised.
 
@@ -93,6 +101,8 @@ def diagnosed(
         error: What Hydra or OmegaConf raised.
         overrides: What was asked for.
         options_of: Lists the options of a group.
+        file_of: From a group and an option, `benchmark/quick`, to the key at which the option's file is put and
+            what the file holds.
         registry: The components.
     """
     if isinstance(error, MissingConfigException):
@@ -102,12 +112,27 @@ def diagnosed(
     for cause in _causes(error):
         if isinstance(cause, OmegaConfBaseException) and cause.full_key:
             return _of_key(cause, overrides)
+        if isinstance(cause, ConfigTypeError) and (file := re.search(r"^In '(.+?)'", str(error))):
+            place, contents = file_of(file[1])
+            before = OmegaConf.select(cause.parent_node, place) if place else cause.parent_node
+            for key, expected in _misplaced(contents, before, place):
+                return ConfigError(f"{key} has a value of the wrong type in {file[1]}.", known=f"Expected: {expected}.")
     text = str(error)
     if match := re.search(r"Could not override '([^']+)'", text):
         return _no_such_group(match[1])
     if match := re.search(r"looks like a config group.*config group '([^']+)' does not", text, re.DOTALL):
         return _no_such_group(match[1])
     return ConfigError("The configuration cannot be composed.", known=text.strip())
+
+
+def _misplaced(given: Any, before: Any, key: str) -> Iterator[tuple[str, str]]:
+    """The keys at which a list stands in the place of a mapping, or the reverse, and what belongs there."""
+    if isinstance(given, DictConfig) and isinstance(before, DictConfig):
+        for name in map(str, given):
+            if name in before and not (OmegaConf.is_missing(given, name) or OmegaConf.is_interpolation(given, name)):
+                yield from _misplaced(given[name], before[name], f"{key}.{name}".lstrip("."))
+    elif {type(given), type(before)} == {DictConfig, ListConfig}:
+        yield key, "a mapping" if isinstance(before, DictConfig) else "a list"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -131,12 +156,12 @@ def _of_key(error: OmegaConfBaseException, overrides: Sequence[Override]) -> Con
                 remedy=f"Choose one first, such as {role[1]}/llm=local, or set llm.{key.split('.llm.')[1]}.",
             )
         return unknown_key(key, known)
-    if isinstance(error, ValidationError):
+    if isinstance(error, ValidationError) or "Cannot merge" in str(error):
         return _wrong_type(key, error, overrides)
     return ConfigError(f"{key}: {_first_line(error)}")
 
 
-def _wrong_type(key: str, error: ValidationError, overrides: Sequence[Override]) -> ConfigError:
+def _wrong_type(key: str, error: OmegaConfBaseException, overrides: Sequence[Override]) -> ConfigError:
     text = _first_line(error)
     value = next(
         (o.get_value_string() for o in overrides if o.key_or_group == error.full_key and "=" in str(o.input_line)), None
@@ -145,8 +170,10 @@ def _wrong_type(key: str, error: ValidationError, overrides: Sequence[Override])
     for phrase, expected in _EXPECTED.items():
         if phrase in text:
             return ConfigError(wrong, known=f"Expected: {expected}.")
-    if "is not a ListConfig" in text:
+    if any(phrase in text for phrase in _LIST_EXPECTED):
         return ConfigError(wrong, known="Expected: a list.", remedy=f"'{key}=[{value or '...'}]'")
+    if any(phrase in text for phrase in _MAPPING_EXPECTED):
+        return ConfigError(wrong, known="Expected: a mapping.", remedy=f"'{key}={{NAME: ...}}'")
     return ConfigError(wrong, known=text)
 
 

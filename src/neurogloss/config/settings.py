@@ -86,7 +86,7 @@ class Settings:
 def settings_of(config: DictConfig, registry: Registry) -> Settings:
     """Checks a composed configuration and takes it out of OmegaConf.
 
-    Floors whose explanations the simulator does not read, and floors equal to the main arm, are left
+    Floors whose explanations the simulator or no scorer reads, and floors equal to the main arm, are left
     out with a note. Language models that nothing uses are not looked at.
 
     Raises:
@@ -104,7 +104,7 @@ def settings_of(config: DictConfig, registry: Registry) -> Settings:
     simulated = any("simulator" in each.component.needs for each in _walked(explainer, *scorers.values()))
     check_readable(explainer, simulator if simulated else None, scorers.values(), registry)
     pairs = {name: _floor(name, floor, simulator, registry) for name, floor in root.floor.items()}
-    floors, notes = fitting_floors(pairs, (explainer, simulator), compare_simulators=simulated)
+    floors, notes = fitting_floors(pairs, (explainer, simulator), scorers, compare_simulators=simulated)
     used = list(_walked(explainer, *scorers.values(), *(pair[0] for pair in floors.values())))
     if simulated:
         used += _walked(simulator, *(pair[1] for pair in floors.values()))

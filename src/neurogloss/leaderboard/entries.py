@@ -17,6 +17,7 @@ from neurogloss.records.tokens import Split
 from neurogloss.records.unit_records import UnitRecord
 from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
+from neurogloss.view.results import unread
 
 
 @dataclass(frozen=True, order=True)
@@ -124,7 +125,9 @@ def read(store: ResultStore, entry: Entry) -> Results:
     for row in store.explanations(entry.run_id):
         if row.cell.arm == entry.arm:
             explained[places[row.cell.unit]].append(row.outcome)
-    scores = [row for row in store.scores(entry.run_id) if row.cell.arm == entry.arm]
+    every = store.scores(entry.run_id)
+    left_out = unread(every)
+    scores = [row for row in every if row.cell.arm == entry.arm]
     found = {(row.scorer, row.cell.unit, row.cell.sample): row.outcome for row in scores}
     outcomes = {
         scorer: {
@@ -136,6 +139,7 @@ def read(store: ResultStore, entry: Entry) -> Results:
             for unit, place in places.items()
         }
         for scorer in manifest.config.get("scorer", {})
+        if (entry.arm, scorer) not in left_out
     }
     simulated = frozenset(row.scorer for row in scores if row.simulations)
     roles = {scorer: "simulator" if scorer in simulated else "scorer" for scorer in outcomes}

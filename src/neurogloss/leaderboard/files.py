@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from neurogloss.errors import UsageError
@@ -36,7 +37,8 @@ def write_files(board: Leaderboard, folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in made)
 
 
-def folder_name(board: Leaderboard) -> str:
-    """Of the runs that are compared."""
+def folder_name(board: Leaderboard, against: str = "") -> str:
+    """Of the runs that are compared, and of the row that they are tested against, if it was named."""
     runs = sorted({run for subject in board.subjects for row in subject.rows for run in row.runs})
-    return hashlib.sha256(" ".join(runs).encode("utf-8")).hexdigest()[:12]
+    compared = hashlib.sha256(" ".join([*runs, against] if against else runs).encode("utf-8")).hexdigest()[:12]
+    return f"{compared}-against-{re.sub(r'[^A-Za-z0-9_.-]+', '-', against)[:40]}" if against else compared

@@ -66,9 +66,9 @@ def leaderboard_of(
     subjects: dict[str, list[Results]] = {}
     for entry in entries:
         subjects.setdefault(entry.row.subject, []).append(read(store, entry))
-    return Leaderboard(
-        tuple(_board(subject, results, records, against) for subject, results in subjects.items()), tuple(notes)
-    )
+    boards = tuple(_board(subject, results, records, against) for subject, results in subjects.items())
+    bare = [f"{each.subject} has no table: no scorer is left in its runs." for each in boards if not each.scorers]
+    return Leaderboard(boards, (*notes, *bare))
 
 
 def _board(subject: str, results: Sequence[Results], records: Records, against: str) -> SubjectBoard:

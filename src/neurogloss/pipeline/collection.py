@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from neurogloss.pipeline.sequences import batches, token_sequences
 from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Split, TokenSequence
 from neurogloss.records.units import UnitId
-from neurogloss.reducers.draws import SequenceDraws
+from neurogloss.reducers.draws import SPLITS, SequenceDraws
 from neurogloss.reducers.site_reducer import SiteReducer
 from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss.store.activations import STATISTICS, TOKEN_SUMS, UNITS, ActivationStore, SiteArrays
@@ -26,6 +27,45 @@ from neurogloss.store.token_table import TokenTable, write_table
 
 _WINDOW = 512
 """Sequences that are sorted by length."""
+
+
+@dataclass(frozen=True)
+class CollectionPass:
+    """What one pass over a token table leaves; plain data, so that parts of it can be done elsewhere."""
+
+    stage: str
+    selection: UnitSelection
+    plan: CollectionPlan
+    token_sums: bool
+    splits: tuple[Split, ...]
+    batch_size: int
+
+    def reducer(self, table: TokenTable, directory: Path | None = None) -> UnitReducer:
+        """An empty reducer; its values are written to the directory, or to temporary files."""
+        draws = SequenceDraws(table.ids, table.splits, self.plan)
+        return UnitReducer(self.selection, draws, token_sums=self.token_sums, directory=directory)
+
+    def reduce(
+        self, subject: SubjectModel, table: TokenTable, rows: np.ndarray, reducer: UnitReducer, progress: Progress
+    ) -> None:
+        """Lets the reducer take in these rows of the table, int64, as far as they are of the pass's splits."""
+        rows = rows[np.isin(table.splits[rows], [SPLITS.index(split) for split in self.splits])]
+        sequences = table.sequences(_in_order(rows, reducer.draws.drawn, table.lengths))
+        made = batches(sequences, self.batch_size, self.plan.ignore_first_tokens)
+        subject.collect(self._told(made, progress), reducer)
+
+    def _told(self, made: Iterable[Batch], progress: Progress) -> Iterator[Batch]:
+        # A subject asks for the next batch when it is done with one.
+        for batch in made:
+            yield batch
+            progress.advance(self.stage, int(batch.counted.sum()))
+
+
+class Elsewhere(Protocol):
+    """Does passes in other processes."""
+
+    def reduce(self, key: str, what: CollectionPass, reducer: UnitReducer) -> None:
+        """Lets the empty reducer take in the whole token table of the collection of this key."""
 
 
 def collect_units(
@@ -39,6 +79,7 @@ def collect_units(
     token_means: bool = False,
     max_table_bytes: int = 1 << 30,
     progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> CollectedUnits:
     """Collects what the store does not hold yet, and opens all of it.
 
@@ -55,13 +96,14 @@ def collect_units(
         token_means: Whether the mean activation per token is needed.
         max_table_bytes: The most that tables of token means, of all units, may take.
         progress: Hears of the stages `tokenize` and `collect`.
+        elsewhere: Does the pass; by default it is done here.
 
     Raises:
         ConfigError: The tables of token means would be larger than `max_table_bytes`.
         CorpusError: The corpus holds nothing to collect from.
         SubjectError: A unit is not there, or an activation is not finite.
     """
-    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress())
+    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress(), elsewhere)
     new = work.stored.missing(UNITS, units)
     if token_means:
         without_means = work.stored.missing(TOKEN_SUMS, units)
@@ -83,6 +125,7 @@ def site_statistics(
     *,
     batch_size: int,
     progress: Progress | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Mapping[str, np.ndarray]:
     """A field of `UnitStatistics` for every unit of `default_sites`, collected once and then kept.
 
@@ -94,11 +137,12 @@ def site_statistics(
         field: One of `selection.FIELDS`.
         batch_size: Sequences per batch.
         progress: Hears of the stages `tokenize` and `statistics`.
+        elsewhere: Does the pass; by default it is done here.
 
     Returns:
         float64 [unit] per site.
     """
-    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress())
+    work = _Collector(subject, corpus, plan, store, batch_size, progress or Progress(), elsewhere)
     sites = default_sites(subject.sites())
     units = tuple(UnitId(site.name, index) for site in sites for index in range(site.n_units))
     if new := work.stored.missing(STATISTICS, units):
@@ -117,7 +161,9 @@ class _Collector:
         store: ActivationStore,
         batch_size: int,
         progress: Progress,
+        elsewhere: Elsewhere | None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._subject = subject
         self._plan = plan
         self._batch_size = batch_size
@@ -129,10 +175,8 @@ class _Collector:
 
     def collect_units(self, units: Sequence[UnitId], token_sums: bool) -> None:
         """One pass over the units; their records, and token sums if asked for, are stored."""
-        selection = UnitSelection(tuple(units))
         with self.stored.writing(UNITS, units) as writer:
-            reducer = UnitReducer(selection, self._draws(self._plan), token_sums=token_sums, directory=writer.directory)
-            self._pass("collect", reducer)
+            reducer = self._pass("collect", units, self._plan, token_sums=token_sums, directory=writer.directory)
             if token_sums:
                 self._store_token_sums(reducer)
             for site, part in reducer.sites.items():
@@ -140,20 +184,15 @@ class _Collector:
 
     def collect_token_sums(self, units: Sequence[UnitId]) -> None:
         """One pass over the explain split, for token sums alone."""
-        reducer = UnitReducer(UnitSelection(tuple(units)), self._draws(_nothing_kept(self._plan)), token_sums=True)
-        self._pass("collect", reducer, only=Split.EXPLAIN)
-        self._store_token_sums(reducer)
+        plan = _nothing_kept(self._plan)
+        self._store_token_sums(self._pass("collect", units, plan, token_sums=True, splits=(Split.EXPLAIN,)))
 
     def collect_statistics(self, units: Sequence[UnitId]) -> None:
         """One pass for statistics alone."""
-        reducer = UnitReducer(UnitSelection(tuple(units)), self._draws(_nothing_kept(self._plan)))
-        self._pass("statistics", reducer)
+        reducer = self._pass("statistics", units, _nothing_kept(self._plan))
         with self.stored.writing(STATISTICS, units) as writer:
             for site, part in reducer.sites.items():
                 writer.add(site, SiteArrays(part.columns, part.statistics()))
-
-    def _draws(self, plan: CollectionPlan) -> SequenceDraws:
-        return SequenceDraws(self.table.ids, self.table.splits, plan)
 
     def _tokenize(self, corpus: Corpus) -> TokenTable:
         manifest: dict[str, Any] = {}
@@ -178,20 +217,25 @@ class _Collector:
             yield sequence
             self._progress.advance(stage)
 
-    def _pass(self, stage: str, reducer: UnitReducer, only: Split | None = None) -> None:
-        splits = tuple(Split) if only is None else (only,)
+    def _pass(
+        self,
+        stage: str,
+        units: Sequence[UnitId],
+        plan: CollectionPlan,
+        *,
+        token_sums: bool = False,
+        splits: tuple[Split, ...] = SPLITS,
+        directory: Path | None = None,
+    ) -> UnitReducer:
+        what = CollectionPass(stage, UnitSelection(tuple(units)), plan, token_sums, splits, self._batch_size)
+        reducer = what.reducer(self.table, directory)
         self._progress.start(stage, sum(self.table.counts[split]["tokens"] for split in splits), "tokens")
-        rows = np.arange(len(self.table)) if only is None else self.table.rows_in(only)
-        sequences = self.table.sequences(_in_order(rows, reducer.draws.drawn, self.table.lengths))
-        made = batches(sequences, self._batch_size, self._plan.ignore_first_tokens)
-        self._subject.collect(self._told_batches(stage, made), reducer)
+        if self._elsewhere is None:
+            what.reduce(self._subject, self.table, np.arange(len(self.table)), reducer, self._progress)
+        else:
+            self._elsewhere.reduce(self.stored.key, what, reducer)
         self._progress.finish(stage)
-
-    def _told_batches(self, stage: str, made: Iterable[Batch]) -> Iterator[Batch]:
-        # A subject asks for the next batch when it is done with one.
-        for batch in made:
-            yield batch
-            self._progress.advance(stage, int(batch.counted.sum()))
+        return reducer
 
     def _store_token_sums(self, reducer: UnitReducer) -> None:
         with self.stored.writing(TOKEN_SUMS, reducer.selection.units) as writer:

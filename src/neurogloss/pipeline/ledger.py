@@ -10,6 +10,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -21,9 +22,9 @@ from neurogloss.pipeline.batches import Batches
 from neurogloss.pipeline.budget import Budget, Charge
 from neurogloss.pipeline.calls import Call
 from neurogloss.pipeline.ledgered_model import USABLE_CHOICES, Answering, describe, encoded_key, request_key, verb_of
-from neurogloss.pipeline.limits import Clock, Limiter, Limits
+from neurogloss.pipeline.limits import Clock, Endpoint, Limiter, Limits, Pace
 from neurogloss.pipeline.prices import Prices, in_process
-from neurogloss.pipeline.replay import LedgerFile
+from neurogloss.pipeline.replay import CallFile
 from neurogloss.pipeline.retrying import retried
 from neurogloss.pipeline.turns import CallTurns
 from neurogloss.records import codec
@@ -50,6 +51,8 @@ class Ledger(Answering):
         ask_rejected: Ask again where the committed reply was of no use.
         note: Hears of what the user should know: of batches.
         clock: Tells and waits.
+        pace: Of an endpoint; by default a limiter of this ledger's own.
+        alone: A block in which no other ledger asks the request of a key; by default there is no other.
     """
 
     def __init__(
@@ -60,11 +63,13 @@ class Ledger(Answering):
         limits: Limits | None = None,
         prices: Prices | None = None,
         budget: Budget | None = None,
-        file: LedgerFile | None = None,
+        file: CallFile | None = None,
         redact: Callable[[str], str] = str,
         ask_rejected: bool = False,
         note: Callable[[str], None] = lambda _: None,
         clock: Clock | None = None,
+        pace: Callable[[Endpoint], Pace] | None = None,
+        alone: Callable[[str], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -75,7 +80,9 @@ class Ledger(Answering):
         self._redact = redact
         self._ask_rejected = ask_rejected
         self._clock = clock or Clock()
-        self._limiters: dict[tuple[str, str], Limiter] = {}
+        self._pace = pace or (lambda _: Limiter(self._limits, self._clock))
+        self._paces: dict[Endpoint, Pace] = {}
+        self._alone = alone
         self._in_flight: dict[str, asyncio.Task[Reply]] = {}
         self._sent: set[asyncio.Task[Reply] | None] = set()
         self._answered: set[str] = set()
@@ -106,14 +113,9 @@ class Ledger(Answering):
         async with self._preparing:
             encoded = codec.encode(request)
             key = encoded_key(model, verb, encoded)
-            committed = self._store.reply(key, rejected=not self._ask_rejected or key in self._answered)
+            committed = self._committed(key, role, model, verb, encoded)
             await asyncio.sleep(0)  # lets others go on
         if committed is not None:
-            if (key, role) not in self._used and key not in self._answered:
-                self._store.add_use(self._run_id, key, role)
-                self._used.add((key, role))
-            if self._file is not None and not self._file.answers(key):
-                self._record(key, verb, model, encoded, committed)
             return committed
         task = self._in_flight.get(key)
         if task is None:
@@ -163,7 +165,26 @@ class Ledger(Answering):
         self._record(call.key, call.verb, call.model, call.encoded, reply)
         return reply
 
+    def _committed(self, key: str, role: str, model: LanguageModel, verb: str, encoded: str) -> Reply | None:
+        """The reply that is in the store, which is used now, if there is one."""
+        committed = self._store.reply(key, rejected=not self._ask_rejected or key in self._answered)
+        if committed is not None:
+            if (key, role) not in self._used and key not in self._answered:
+                self._store.add_use(self._run_id, key, role)
+                self._used.add((key, role))
+            if self._file is not None and not self._file.answers(key):
+                self._record(key, verb, model, encoded, committed)
+        return committed
+
     async def _send(self, call: Call) -> Reply:
+        async with self._alone(call.key) if self._alone else nullcontext():
+            if self._alone:  # another may have asked meanwhile
+                committed = self._committed(call.key, call.role, call.model, call.verb, call.encoded)
+                if committed is not None:
+                    return committed
+            return await self._ask(call)
+
+    async def _ask(self, call: Call) -> Reply:
         self._direct += 1
         try:
             return await retried(
@@ -179,10 +200,10 @@ class Ledger(Answering):
 
     async def _attempt(self, call: Call) -> Reply:
         task: asyncio.Task[Reply] | None = asyncio.current_task()
-        limiter = None if call.in_process else self._limiter(call.model)
+        pace = None if call.in_process else self._pace_of(call.model)
         # What runs here costs nothing, and need not be waited for.
-        begun = partial(self._sent.add, task) if limiter else lambda: None
-        turns = CallTurns(call, limiter, self._clock, begun)
+        begun = partial(self._sent.add, task) if pace else lambda: None
+        turns = CallTurns(call, pace, self._clock, begun)
         most = call.most if self.budget.limited else Charge(calls=1)
         await self.budget.reserve(most)
         before, cost = call.attempts, Charge()
@@ -214,12 +235,12 @@ class Ledger(Answering):
         except Exception as error:
             raise self._cleaned(error) from None
 
-    def _limiter(self, model: LanguageModel) -> Limiter:
+    def _pace_of(self, model: LanguageModel) -> Pace:
         identity = model.identity()
         endpoint = (identity.get("provider", ""), identity.get("server", ""))
-        if endpoint not in self._limiters:
-            self._limiters[endpoint] = Limiter(self._limits, self._clock)
-        return self._limiters[endpoint]
+        if endpoint not in self._paces:
+            self._paces[endpoint] = self._pace(endpoint)
+        return self._paces[endpoint]
 
     def _commit(self, call: Call, reply: Reply | None, error: str = "", cost: Charge | None = None) -> None:
         self._store.add_entry(self._run_id, call.entry(reply, error, cost))

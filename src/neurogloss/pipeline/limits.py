@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from neurogloss.errors import ConfigError, TransientError
+
+Endpoint = tuple[str, str]
+"""A provider and a server of it."""
 
 _MINUTE = 60.0
 _PAUSE_S = 1.0
@@ -62,7 +66,23 @@ class Turn:
     """What the call is taken to use of the minute's tokens."""
 
 
-class Limiter:
+class Pace(ABC):
+    """How fast one endpoint is asked."""
+
+    @abstractmethod
+    def turn(self, tokens: int) -> AbstractAsyncContextManager[Turn]:
+        """Waits until a call that uses at most so many tokens may be made; it is in flight within the block."""
+
+    @abstractmethod
+    def succeeded(self, turn: Turn, tokens: int) -> None:
+        """A call was answered, and used so many tokens."""
+
+    @abstractmethod
+    def failed(self, turn: Turn, error: Exception) -> None:
+        """A call was not answered; if for a rate limit, all slow down."""
+
+
+class Limiter(Pace):
     """Lets calls to one endpoint through in the order in which they come.
 
     In no 60 seconds are there more calls, or more tokens, than allowed; a call larger than a whole
@@ -89,7 +109,6 @@ class Limiter:
 
     @asynccontextmanager
     async def turn(self, tokens: int) -> AsyncIterator[Turn]:
-        """Waits until a call that uses at most so many tokens may be made; it is in flight within the block."""
         async with self._queue:
             while (wait := self._wait(tokens)) > 0:
                 await self._changed_within(wait)
@@ -105,12 +124,10 @@ class Limiter:
             self._changed.set()
 
     def succeeded(self, turn: Turn, tokens: int) -> None:
-        """A call was answered, and used so many tokens."""
         self._correct(turn, tokens)
         self._allowed = min(self._limits.concurrency, self._allowed + 1 / self._allowed)
 
     def failed(self, turn: Turn, error: Exception) -> None:
-        """A call was not answered; if for a rate limit, all slow down."""
         self._correct(turn, 0)
         if not isinstance(error, TransientError) or not error.rate_limited:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -51,7 +52,19 @@ class LedgerConfig:
             raise ConfigError(f"file: there is no ledger file {self.file}.", remedy="Record it first: llm.mode=record")
 
 
-class LedgerFile:
+class CallFile(ABC):
+    """Where a run records the calls whose replies it uses."""
+
+    @abstractmethod
+    def answers(self, key: str) -> bool:
+        """Whether it holds a reply to the request of this key."""
+
+    @abstractmethod
+    def add(self, call: RecordedCall) -> None:
+        """Appends a call; it is in the file when this returns."""
+
+
+class LedgerFile(CallFile):
     """Calls, one a line, in JSON; of several lines about one request the last counts.
 
     Args:
@@ -69,7 +82,6 @@ class LedgerFile:
             self._read()
 
     def answers(self, key: str) -> bool:
-        """Whether it holds a reply to the request of this key."""
         return key in self._places and key not in self._failed
 
     def call(self, key: str) -> RecordedCall | None:

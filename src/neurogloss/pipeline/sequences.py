@@ -55,6 +55,12 @@ def token_sequences(subject: SubjectModel, corpus: Corpus, plan: CollectionPlan)
         )
 
 
+def document_starts(ids: np.ndarray) -> np.ndarray:
+    """Where each document begins among sequence ids in order, and after the last where all end: int64 [document]."""
+    changes = np.flatnonzero(np.diff(ids >> _PART_BITS)) + 1
+    return np.concatenate([[0], changes, [len(ids)]])
+
+
 def written_sequences(
     subject: SubjectModel, texts: Sequence[str], split: Split, sequence_length: int
 ) -> Iterator[TokenSequence | None]:

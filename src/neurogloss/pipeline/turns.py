@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from neurogloss.interfaces.turns import Taken
 from neurogloss.pipeline.calls import Call
-from neurogloss.pipeline.limits import Clock, Limiter, Turn
+from neurogloss.pipeline.limits import Clock, Pace, Turn
 
 
 class CallTurns:
@@ -20,7 +20,7 @@ class CallTurns:
         begun: Hears of every turn.
     """
 
-    def __init__(self, call: Call, limiter: Limiter | None, clock: Clock, begun: Callable[[], None]) -> None:
+    def __init__(self, call: Call, limiter: Pace | None, clock: Clock, begun: Callable[[], None]) -> None:
         self._call = call
         self._limiter = limiter
         self._clock = clock

@@ -10,6 +10,7 @@ ANTHROPIC = "neurogloss-anthropic"
 OPENAI = "neurogloss-openai"
 VLLM = "neurogloss-vllm"
 EMBEDDINGS = "neurogloss-embeddings"
+RAY = "neurogloss-ray"
 
 _SUBJECTS = (
     "transformers planted smollm2 gpt2 gpt2_medium gpt2_large gpt2_xl pythia_70m pythia_160m pythia_410m pythia_1b "
@@ -29,6 +30,7 @@ NAMES: Mapping[tuple[str, str], str] = {
     ("corpus", "huggingface"): DATASETS,
     ("corpus", "parquet"): DATASETS,
     ("embedder", "sentence_transformers"): EMBEDDINGS,
+    ("executor", "ray"): RAY,
 }
 """The distribution that provides each component or preset, by kind and name."""
 

@@ -128,3 +128,10 @@ class Batch:
             attended[row, : len(sequence)] = True
             counted[row, : len(sequence)] = sequence.counted(ignore_first_tokens)
         return cls(chosen, token_ids, attended, counted)
+
+    def rows(self, first: int, end: int) -> Batch:
+        """The sequences from one place to before another, as wide as all."""
+        if (first, end) == (0, len(self.sequences)):
+            return self
+        part = slice(first, end)
+        return Batch(self.sequences[part], self.token_ids[part], self.attended[part], self.counted[part])

@@ -83,3 +83,17 @@ class UnitReducer:
             raise ValueError("only reducers of the same selection and plan merge")
         for site, reducer in self.sites.items():
             reducer.merge(other.sites[site])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The whole state as named arrays, values included: what another process `load`s."""
+        return {
+            f"{number}.{name}": array
+            for number, reducer in enumerate(self.sites.values())
+            for name, array in reducer.arrays().items()
+        }
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Puts a state from `arrays` into this reducer, which is still empty."""
+        for number, reducer in enumerate(self.sites.values()):
+            prefix = f"{number}."
+            reducer.load({key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)})

@@ -7,6 +7,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,22 @@ class Database(ABC):
         Raises:
             StoreError: The database does not do it.
         """
-        with self._at_work(), self._engine.connect() as connection:
+        with self._at_work(), self._unbegun.connect() as connection:
             yield connection
+
+    def write(self, statement: sa.Executable, values: dict[str, Any]) -> None:
+        """Does one statement on one row, which is committed when this returns.
+
+        Raises:
+            StoreError: The database does not do it.
+        """
+        with self._at_work(), self._unbegun.connect() as connection:
+            connection.execute(statement, values)
+
+    @cached_property
+    def _unbegun(self) -> sa.Engine:
+        """The same connections without `BEGIN` and `COMMIT`, each of which would wait for a server once more."""
+        return self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @abstractmethod
     def insert(self, table: sa.Table) -> Any:

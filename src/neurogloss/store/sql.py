@@ -57,8 +57,7 @@ class SqlResultStore(ResultStore):
 
     def begin_run(self, manifest: RunManifest) -> None:
         values = {"run_id": manifest.run_id, "created": manifest.created, "manifest": codec.encode(manifest)}
-        with self._database.writing() as connection:
-            connection.execute(self._run, values)
+        self._database.write(self._run, values)
 
     def runs(self) -> list[RunManifest]:
         with self._database.reading() as connection:
@@ -140,16 +139,13 @@ class SqlResultStore(ResultStore):
 
     def reject(self, key: str) -> None:
         calls = schema.calls
-        with self._database.writing() as connection:
-            connection.execute(calls.update().where(calls.c.key == key).values(rejected=True))
+        self._database.write(calls.update().where(calls.c.key == key), {"rejected": True})
 
     def add_entry(self, run_id: str, entry: LedgerEntry) -> None:
-        with self._database.writing() as connection:
-            connection.execute(_CALL, values_of(run_id, entry))
+        self._database.write(_CALL, values_of(run_id, entry))
 
     def open_batch(self, batch: OpenBatch) -> None:
-        with self._database.writing() as connection:
-            connection.execute(self._batch, {"name": batch.name, "batch": pack(codec.encode(batch))})
+        self._database.write(self._batch, {"name": batch.name, "batch": pack(codec.encode(batch))})
 
     def open_batches(self) -> list[OpenBatch]:
         query = sa.select(schema.batches.c.batch).order_by(schema.batches.c.number)
@@ -165,8 +161,7 @@ class SqlResultStore(ResultStore):
         return was_open
 
     def add_use(self, run_id: str, key: str, role: str) -> None:
-        with self._database.writing() as connection:
-            connection.execute(self._use, {"run_id": run_id, "key": key, "role": role})
+        self._database.write(self._use, {"run_id": run_id, "key": key, "role": role})
 
     def ledger(self, run_id: str) -> Sequence[LedgerEntry]:
         calls, uses = schema.calls, schema.uses

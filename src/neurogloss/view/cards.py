@@ -225,7 +225,8 @@ def _floors(
     row: ExplanationRow, scorer: str, score: Score | None, results: RunResults
 ) -> Iterator[tuple[Contender, float | None]]:
     """The other arms' scores, and the nulls within the score."""
-    rows = [other for arm in results.floors for other in results.explanations_of(row.cell.unit, arm)]
+    arms = results.arms_under(scorer)[1:]
+    rows = [other for arm in arms for other in results.explanations_of(row.cell.unit, arm)]
     glyphs = chain(_FLOOR_GLYPHS, iter(lambda: "◦", None))
     for other in rows:
         outcome = results.outcome(other, scorer)

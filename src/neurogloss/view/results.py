@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,13 @@ from neurogloss.records.units import UnitId
 def main_first(arms: Iterable[str]) -> tuple[str, ...]:
     """The distinct arms: the run's own explainer, then the floors by name."""
     return tuple(sorted(set(arms), key=lambda arm: (arm != MAIN, arm)))
+
+
+def unread(scores: Iterable[ScoreRow]) -> frozenset[tuple[str, str]]:
+    """The (arm, scorer) of floors that a scorer has left out while others have scored them."""
+    found = {(row.cell.arm, row.scorer) for row in scores}
+    floors, scorers = {arm for arm, _ in found} - {MAIN}, {scorer for _, scorer in found}
+    return frozenset(itertools.product(floors, scorers)) - found
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,14 @@ class RunResults:
     def scorers(self) -> tuple[str, ...]:
         """The names of the scorers, in order of appearance."""
         return tuple(dict.fromkeys(row.scorer for row in self.scores))
+
+    def arms_under(self, scorer: str) -> tuple[str, ...]:
+        """The arms without the floors that the scorer does not read."""
+        return tuple(arm for arm in self.arms if (arm, scorer) not in self._unread)
+
+    @cached_property
+    def _unread(self) -> frozenset[tuple[str, str]]:
+        return unread(self.scores)
 
     def explanations_of(self, unit: UnitId, arm: str) -> list[ExplanationRow]:
         """The samples of one arm."""

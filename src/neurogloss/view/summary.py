@@ -203,7 +203,8 @@ def _main_outcomes(results: RunResults) -> list[Any]:
 
 
 def _scorer(scorer: str, results: RunResults, firing_fraction: Callable[[UnitId], float | None]) -> ScorerSummary:
-    outcomes = {arm: list(results.outcomes(arm, scorer)) for arm in results.arms}
+    arms = results.arms_under(scorer)
+    outcomes = {arm: list(results.outcomes(arm, scorer)) for arm in arms}
     values = {arm: _values(found) for arm, found in outcomes.items()}
     headlines = [outcome.headline for found in outcomes.values() for _, outcome in found if isinstance(outcome, Score)]
     measure = headlines[0] if headlines else "score"
@@ -211,8 +212,8 @@ def _scorer(scorer: str, results: RunResults, firing_fraction: Callable[[UnitId]
     return ScorerSummary(
         scorer=scorer,
         measure=measure,
-        arms=(*(_arm(arm, outcomes[arm], values) for arm in results.arms), *_nulls(outcomes[MAIN])),
-        histogram=histogram({arm: list(values[arm].values()) for arm in results.arms}, measure),
+        arms=(*(_arm(arm, outcomes[arm], values) for arm in arms), *_nulls(outcomes[MAIN])),
+        histogram=histogram({arm: list(values[arm].values()) for arm in arms}, measure),
         layers=by_layer(_points(main, lambda unit: unit.layer), measure),
         firing=by_firing_fraction(_points(main, firing_fraction), measure),
         drawn=_drawn(len(main), len(outcomes[MAIN])),

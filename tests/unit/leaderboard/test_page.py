@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
 from neurogloss.leaderboard.entries import Cost, Results
+from neurogloss.leaderboard.files import folder_name
 from neurogloss.leaderboard.leaderboard import Leaderboard
 from neurogloss.leaderboard.page import render_leaderboard
 from neurogloss.records.failures import Failure, Reason
@@ -35,6 +37,16 @@ def test_the_page_shows_rows_charts_and_what_is_missing(
     for text in ("mine", "model-x", "0.37", "1 dead", "left out", "against tokens", "against dollars", "Deciles"):
         assert text in page
     assert page.count('<tr class="floor">') == 1
+
+
+def test_the_folder_says_what_the_rows_are_tested_against(
+    entry: Callable[..., Results], board: Callable[..., Leaderboard]
+) -> None:
+    made = board(entry("mine", {"by": [0.2]}), entry("a/b", {"by": [0.2]}))
+    alone, against, other = (folder_name(made, name) for name in ("", "a/b", "a b"))
+    assert re.fullmatch("[0-9a-f]{12}", alone)
+    assert re.fullmatch("[0-9a-f]{12}-against-a-b", against)
+    assert len({alone, against, other}) == 3
 
 
 def test_every_text_is_escaped_and_nothing_is_fetched(

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from neurogloss.errors import NeuroglossError, PermanentError
+from neurogloss_transformers.room import out_of_memory
 
 GATHER_SECONDS = 0.005
 """How long the worker waits for one more call before it begins. A caller that asks many things at
@@ -112,18 +113,24 @@ def fail_all(calls: Iterable[Call], error: Exception) -> None:
 
 
 def run_isolated(members: Sequence[M], call_of: Callable[[M], Call], run: Callable[[list[M]], None]) -> None:
-    """Runs members together and, if that fails, one by one, so that an error reaches only its own call."""
+    """Runs members together; if that fails one by one, or where memory ran out in halves.
+
+    An error reaches only its own call.
+    """
     wanted = [member for member in members if call_of(member).claim()]
     if not wanted:
         return
     try:
         run(wanted)
+        return
     except Exception as error:  # any error of one request; its neighbours must not suffer
         if len(wanted) == 1:
             call_of(wanted[0]).fail(error)
             return
-        for member in wanted:
-            run_isolated([member], call_of, run)
+        part = -(-len(wanted) // 2) if out_of_memory(error) else 1
+    # Only here is what the failed attempt held free again.
+    for first in range(0, len(wanted), part):
+        run_isolated(wanted[first : first + part], call_of, run)
 
 
 def _reported(error: Exception) -> PermanentError:
@@ -132,6 +139,6 @@ def _reported(error: Exception) -> PermanentError:
         "The model failed on this request.",
         known=f"{type(error).__name__}: {what}",
         remedy="If memory ran out, lower max_batch_tokens or choose another dtype or device."
-        if isinstance(error, MemoryError) or "memory" in what
+        if out_of_memory(error)
         else "",
     )

@@ -20,6 +20,7 @@ from neurogloss_transformers.local_cache import (
     has_plain_cache,
     layers_of,
 )
+from neurogloss_transformers.room import Room
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
@@ -47,7 +48,7 @@ class Engine:
         self._model = model
         self._head = model.get_output_embeddings()
         self.device = model.device
-        self._max_batch_tokens = max_batch_tokens
+        self._room = Room(f"the language model {model.config.name_or_path}", max_batch_tokens)
         self._takes_positions = "position_ids" in inspect.signature(model.forward).parameters
         config = model.config.get_text_config(decoder=True)
         self.context: int | None = getattr(config, "max_position_embeddings", None)
@@ -68,7 +69,7 @@ class Engine:
             n_real = sum(len(sequences[index]) - n_prefix for index in members)
             n_slots = sum(len(slots[index]) for index in members)
             is_wasteful = n_tokens > SMALL_BATCH and n_tokens > MAX_PADDING * n_real
-            return n_tokens <= self._max_batch_tokens and n_slots <= self._max_slots and not is_wasteful
+            return n_tokens <= self._room.most and n_slots <= self._max_slots and not is_wasteful
 
         return self._planned(sequences, [places[0] - 1 for places in slots], fits)
 
@@ -78,7 +79,7 @@ class Engine:
         def fits(n_prefix: int, members: Sequence[int]) -> bool:
             longest = len(sequences[members[0]])
             n_tokens, n_kept = len(members) * (longest - n_prefix), len(members) * (longest + extra)
-            return n_tokens <= self._max_batch_tokens and n_kept <= KEPT_PER_BATCH_TOKEN * self._max_batch_tokens
+            return n_tokens <= self._room.most and n_kept <= KEPT_PER_BATCH_TOKEN * self._room.most
 
         return self._planned(sequences, [len(sequence) - 1 for sequence in sequences], fits)
 
@@ -113,9 +114,9 @@ class Engine:
         """Keys and values of the first tokens of a sequence, from the store as far as it holds them."""
         tokens = sequence[:n_prefix]
         n_stored, layers = self._store.longest(tokens)
-        for start in range(n_stored, n_prefix, self._max_batch_tokens):
+        for start in range(n_stored, n_prefix, self._room.most):
             cache = cache_of(layers, DynamicLayer)
-            part = tokens[start : start + self._max_batch_tokens]
+            part = tokens[start : start + self._room.most]
             self.forward([part], [start], ([0], [len(part) - 1]), cache)
             layers = layers_of(cache)
         if n_stored < n_prefix:
@@ -164,6 +165,9 @@ class Engine:
         handle = self._head.register_forward_pre_hook(select) if self._head is not None else None
         try:
             logits = self._model(**inputs).logits
+        except Exception as error:
+            self._room.shrink(error, len(segments), width)
+            raise
         finally:
             if handle is not None:
                 handle.remove()

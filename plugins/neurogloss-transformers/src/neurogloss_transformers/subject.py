@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from neurogloss.records.tokens import Batch, Tokenized
 from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import TransformersSubjectConfig
 from neurogloss_transformers.loading import empty_model, load_model, load_tokenizer, model_identity
+from neurogloss_transformers.room import Room
 from neurogloss_transformers.tokenizing import DocumentTokenizer
 
 if TYPE_CHECKING:  # a run that is whole already must not wait for torch
@@ -46,6 +47,7 @@ class TransformersSubject(SubjectModel, OutputWeights):
     def __init__(self, config: TransformersSubjectConfig) -> None:
         self._config = config
         self._running = threading.Lock()
+        self._room = Room(f"the subject {config.model}")
 
     def identity(self) -> Mapping[str, str]:
         config = self._config
@@ -74,15 +76,18 @@ class TransformersSubject(SubjectModel, OutputWeights):
             return {}
         for name, indices in wanted.items():
             self._check(name, indices)
-        read: dict[str, np.ndarray] = {}
+        read: dict[str, dict[int, np.ndarray]] = {name: {} for name in wanted}
 
-        def take(name: str, activations: torch.Tensor) -> None:
-            read[name] = activations.to("cpu", torch.float32).numpy()
+        def run(first: int, end: int) -> None:
+            def take(name: str, activations: torch.Tensor) -> None:
+                read[name][first] = activations.to("cpu", torch.float32).numpy()
+
+            self._run(batch.rows(first, end), wanted, take)
 
         # Hooks are on the model, so two threads must not run it at once.
         with self._running, torch.inference_mode():
-            self._run(batch, wanted, take)
-        return {name: read[name] for name in wanted}
+            self._room.run_in_parts(len(batch.token_ids), batch.token_ids.shape[1], run)
+        return {name: _joined(parts) for name, parts in read.items()}
 
     def collect(self, batches: Iterable[Batch], reducer: UnitReducer) -> None:
         import torch
@@ -91,13 +96,29 @@ class TransformersSubject(SubjectModel, OutputWeights):
         for name, indices in wanted.items():
             self._check(name, indices)
         for batch in batches:
-            counted = reducer.counted(batch)
-
-            def take(name: str, activations: torch.Tensor, counted: CountedBatch = counted) -> None:
-                reducer.sites[name].add(counted, activations.to("cpu", torch.float32).numpy())
-
             with self._running, torch.inference_mode():
-                self._run(batch, wanted, take)
+                self._reduce(batch, wanted, reducer)
+
+    def _reduce(self, batch: Batch, wanted: Mapping[str, np.ndarray], reducer: UnitReducer) -> None:
+        import torch
+
+        @cache
+        def counted(first: int, end: int) -> CountedBatch:
+            return reducer.counted(batch.rows(first, end))
+
+        taken = dict.fromkeys(wanted, 0)
+
+        def run(first: int, end: int) -> None:
+            def take(name: str, activations: torch.Tensor) -> None:
+                start = max(first, taken[name])  # rows before it were taken by a part that ran out of memory later on
+                if start < end:
+                    values = activations[start - first :].to("cpu", torch.float32).numpy()
+                    reducer.sites[name].add(counted(start, end), values)
+                    taken[name] = end
+
+            self._run(batch.rows(first, end), wanted, take)
+
+        self._room.run_in_parts(len(batch.token_ids), batch.token_ids.shape[1], run)
 
     def output_directions(self, site: str, indices: np.ndarray) -> np.ndarray:
         import torch
@@ -206,6 +227,12 @@ class TransformersSubject(SubjectModel, OutputWeights):
                 f"A sequence has {length} tokens, and the model reads at most {limit}.",
                 remedy=f"Collect with sequence_length={limit} or less.",
             )
+
+
+def _joined(parts: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Parts of a batch, by their first rows, as one array; not copied where there is one."""
+    ordered = [parts[first] for first in sorted(parts)]
+    return ordered[0] if len(ordered) == 1 else np.concatenate(ordered)
 
 
 def _columns(activations: torch.Tensor, indices: np.ndarray) -> torch.Tensor:

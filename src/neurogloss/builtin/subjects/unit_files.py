@@ -149,10 +149,7 @@ def _claim(said: str, fields: Mapping[str, Any], where: tuple[str | int, ...]) -
     top = number(fields.get("top", 1), (*where, "top"))
     if top <= 0:
         raise FieldError((*where, "top"), f"the strongest value is above 0, not {top:g}")
-    try:
-        return Claim(said, compile_rule(fields["rule"]), top, (fields["rule"], top))
-    except ValueError as error:
-        raise FieldError((*where, "rule"), str(error)) from error
+    return Claim(said, compile_rule(fields["rule"], (*where, "rule")), top, (fields["rule"], top))
 
 
 def _of_puzzle(puzzle: Puzzle) -> KnownUnit:

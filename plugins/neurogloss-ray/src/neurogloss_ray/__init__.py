@@ -1,0 +1,1 @@
+"""Runs of neurogloss on many machines, on Ray."""
