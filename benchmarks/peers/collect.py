@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/peers/collect.py [--only TOOL ...] [--tokens N] [--repeats N] [--batch N]
 
 Each tool runs in its own environment (see environments.py), in turn with the bare pass of the same model there: without
-output head, without cache, in inference mode. Time is over that pass, memory is the most that was held above it. A
-first round is not counted. What neurogloss itself costs, benchmarks/speed/collect.py measures in the same way.
+output head, without cache, in inference mode. Time is over that pass, memory is the most that was held
+above it. What neurogloss itself costs, benchmarks/speed/collect.py measures in the same way.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
         np.save(tokens, _tokens(options.tokens))
         for tool in options.only:
             environment, what = TOOLS[tool]
-            rounds = _rounds(python_of(environment), tool, tokens, options)[1:]
+            rounds = _rounds(python_of(environment), tool, tokens, options)
             ratios = [each["tool"]["seconds"] / each["bare"]["seconds"] for each in rounds]
             cells = [f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))]
             above = max(each["tool"]["mb"] for each in rounds) - max(each["bare"]["mb"] for each in rounds)
@@ -77,7 +77,7 @@ def _rounds(python: str, tool: str, tokens: Path, options: argparse.Namespace) -
     script = str(Path(__file__).with_name("collect_child.py"))
     command = [python, script, tool, plain_folder(), str(tokens), str(options.batch), str(options.threads)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(options.threads)}
-    asked = "\n" * (options.repeats + 1)
+    asked = "\n" * options.repeats
     done = subprocess.run(
         command, input=asked, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment
     )

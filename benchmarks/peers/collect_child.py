@@ -24,7 +24,8 @@ TOP = 20
 STRONGEST = 16
 """Neurons that delphi keeps of each token and layer, as many as a sparse autoencoder has latents at work."""
 
-Pass = Callable[[], Any]
+Batches = list[torch.Tensor]
+Pass = Callable[[Batches], Any]
 
 
 def main() -> None:
@@ -35,13 +36,15 @@ def main() -> None:
     ids = torch.from_numpy(np.load(tokens))
     batches = list(ids.split(int(batch)))
     model = _model(folder)
-    passes = {"bare": _bare(model, batches), "tool": TOOLS[name](model, folder, batches)}
+    passes = {"bare": _bare(model), "tool": TOOLS[name](model, folder)}
+    for run in passes.values():  # once, for what is made at the first call
+        run(batches[:1])
     for _ in sys.stdin:
         told = {}
         for what, run in passes.items():
             begin_mb = _reset_peak()
             begin = time.perf_counter()
-            kept = run()
+            kept = run(batches)
             seconds = time.perf_counter() - begin
             told[what] = {"seconds": seconds, "mb": _status("VmHWM") - begin_mb}
             del kept
@@ -54,8 +57,8 @@ def _model(folder: str) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
 
 
-def _bare(model: Any, batches: list[torch.Tensor]) -> Pass:
-    def run() -> None:
+def _bare(model: Any) -> Pass:
+    def run(batches: Batches) -> None:
         with torch.inference_mode():
             for batch in batches:
                 model.model(batch, use_cache=False)
@@ -67,30 +70,30 @@ class Tops:
     """The strongest maxima of each neuron, and the sequences that they are of."""
 
     def __init__(self, model: Any) -> None:
-        shape = (len(model.model.layers), TOP, model.config.intermediate_size)
+        shape = (len(model.model.layers), model.config.intermediate_size, TOP)
         self._values = torch.full(shape, -torch.inf)
         self._sequences = torch.zeros(shape, dtype=torch.long)
 
     def add(self, layer: int, maxima: torch.Tensor, first: int) -> None:
         """Takes the maxima [sequence neuron] of a batch whose first sequence has this number."""
-        numbers = (first + torch.arange(len(maxima)))[:, None].expand_as(maxima)
-        values = torch.cat([self._values[layer], maxima])
-        sequences = torch.cat([self._sequences[layer], numbers])
-        self._values[layer], places = values.topk(TOP, dim=0)
-        self._sequences[layer] = sequences.gather(0, places)
+        numbers = (first + torch.arange(len(maxima))).expand(maxima.shape[1], -1)
+        values = torch.cat([self._values[layer], maxima.T], dim=1)
+        sequences = torch.cat([self._sequences[layer], numbers], dim=1)
+        self._values[layer], places = values.topk(TOP, dim=1, sorted=False)
+        self._sequences[layer] = sequences.gather(1, places)
 
 
-def _numbered(batches: list[torch.Tensor]) -> Iterator[tuple[int, torch.Tensor]]:
+def _numbered(batches: Batches) -> Iterator[tuple[int, torch.Tensor]]:
     first = 0
     for batch in batches:
         yield first, batch
         first += len(batch)
 
 
-def hooks(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+def hooks(model: Any, _folder: str) -> Pass:
     """Plain hooks that keep the strongest maxima as they come."""
 
-    def run() -> Tops:
+    def run(batches: Batches) -> Tops:
         tops, state = Tops(model), {"first": 0}
 
         def hook(layer: int) -> Any:
@@ -108,10 +111,10 @@ def hooks(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
     return run
 
 
-def keep(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+def keep(model: Any, _folder: str) -> Pass:
     """Plain hooks that keep every value until the end."""
 
-    def run() -> list[torch.Tensor]:
+    def run(batches: Batches) -> list[torch.Tensor]:
         kept: list[list[torch.Tensor]] = [[] for _ in model.model.layers]
 
         def hook(layer: int) -> Any:
@@ -123,21 +126,21 @@ def keep(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
                 model.model(batch, use_cache=False)
         for handle in handles:
             handle.remove()
-        return [torch.cat(each).amax(1).topk(TOP, dim=0).values for each in kept]
+        return [torch.cat(each).amax(1).topk(min(TOP, sum(map(len, each))), dim=0).values for each in kept]
 
     return run
 
 
-def transformer_lens(model: Any, folder: str, batches: list[torch.Tensor]) -> Pass:
+def transformer_lens(model: Any, folder: str) -> Pass:
     """`run_with_cache` of the values before each MLP's output, reduced after each batch."""
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     bridge = TransformerBridge.boot_transformers(folder, device="cpu", hf_model=_model(folder), tokenizer=tokenizer)
-    names = [f"blocks.{i}.mlp.hook_post" for i in range(len(model.model.layers))]
+    names = [f"blocks.{i}.mlp.out.hook_in" for i in range(len(model.model.layers))]
 
-    def run() -> Tops:
+    def run(batches: Batches) -> Tops:
         tops = Tops(model)
         with torch.inference_mode():
             for first, batch in _numbered(batches):
@@ -149,18 +152,20 @@ def transformer_lens(model: Any, folder: str, batches: list[torch.Tensor]) -> Pa
     return run
 
 
-def nnsight(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+def nnsight(model: Any, _folder: str) -> Pass:
     """A trace of each batch that saves the maxima."""
-    from nnsight import NNsight
+    from nnsight import NNsight, save
 
     traced = NNsight(model.model)
 
-    def run() -> Tops:
+    def run(batches: Batches) -> Tops:
         tops = Tops(model)
         with torch.inference_mode():
             for first, batch in _numbered(batches):
                 with traced.trace(batch, use_cache=False):
-                    maxima = [layer.mlp.down_proj.input.amax(1).save() for layer in traced.layers]
+                    maxima = save([])
+                    for layer in traced.layers:
+                        maxima.append(layer.mlp.down_proj.input.amax(1))
                 for layer, each in enumerate(maxima):
                     tops.add(layer, each, first)
         return tops
@@ -168,13 +173,13 @@ def nnsight(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
     return run
 
 
-def _delphi(model: Any, batches: list[torch.Tensor], layers: int, encode: Callable[[Any], Any]) -> Pass:
+def _delphi(model: Any, layers: int, encode: Callable[[Any], Any]) -> Pass:
     from delphi.latents import LatentCache
 
-    tokens = torch.cat(batches)
     named = {f"model.layers.{i}.mlp.down_proj": encode for i in range(layers)}
 
-    def run() -> Any:
+    def run(batches: Batches) -> Any:
+        tokens = torch.cat(batches)
         cache = LatentCache(model, named, batch_size=len(batches[0]), transcode=True)
         cache.run(tokens.numel(), tokens)
         with tempfile.TemporaryDirectory() as written:
@@ -184,19 +189,19 @@ def _delphi(model: Any, batches: list[torch.Tensor], layers: int, encode: Callab
     return run
 
 
-def delphi(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+def delphi(model: Any, _folder: str) -> Pass:
     """Its cache of the strongest neurons of each token and layer, written."""
 
     def encode(values: torch.Tensor) -> torch.Tensor:
         strongest = values.topk(STRONGEST, dim=-1)
         return torch.zeros_like(values).scatter_(-1, strongest.indices, strongest.values)
 
-    return _delphi(model, batches, len(model.model.layers), encode)
+    return _delphi(model, len(model.model.layers), encode)
 
 
-def delphi_3_layers(model: Any, _folder: str, batches: list[torch.Tensor]) -> Pass:
+def delphi_3_layers(model: Any, _folder: str) -> Pass:
     """Its cache of all neurons, of three layers alone, since that of all does not fit."""
-    return _delphi(model, batches, 3, lambda values: values)
+    return _delphi(model, 3, lambda values: values)
 
 
 TOOLS = {each.__name__: each for each in (hooks, keep, transformer_lens, nnsight, delphi, delphi_3_layers)}

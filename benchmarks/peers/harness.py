@@ -19,7 +19,7 @@ from typing import Any
 
 from children import Child
 from environments import ROOT, python_of
-from work import UNITS, exported
+from work import N_UNITS, exported
 
 sys.path.append(str(ROOT / "tests" / "live"))
 from serving import plain_folder
@@ -29,7 +29,7 @@ LATENCY_S = 0.05
 CONCURRENCY = 32
 TIMES_FASTER = 3
 CHAT = ["llm=openai", "llm.model=tiny", "llm.api_key_env=null", f"limits.concurrency={CONCURRENCY}"]
-CHAT += ["llm.choice_method=echo", 'llm.single_tokens=["10"]', f"executor.concurrency={len(UNITS)}"]
+CHAT += ["llm.choice_method=echo", 'llm.single_tokens=["10"]', f"executor.concurrency={N_UNITS}"]
 WORK = {
     "openai": ("explanation and simulation of ten sequences", []),
     "delphi": ("explanation, detection and fuzzing", ["experiment=delphi"]),
@@ -65,7 +65,7 @@ def stub() -> Iterator[Stub]:
 def job(tool: str, peer: str, units: list[dict[str, Any]], url: str, tokenizer: str) -> dict[str, Any]:
     """What a tool is told to do of a peer's work."""
     if tool == "neurogloss":
-        return {"units": UNITS, "overrides": [*WORK[peer][1], *CHAT, f"llm.base_url={url}"]}
+        return {"units": [unit["unit"] for unit in units], "overrides": [*WORK[peer][1], *CHAT, f"llm.base_url={url}"]}
     told = {"base_url": url, "model": "tiny", "units": units}
     if tool == "openai":
         return told | {"do": ["explain", "simulate"]}
@@ -76,7 +76,7 @@ def job(tool: str, peer: str, units: list[dict[str, Any]], url: str, tokenizer: 
 def measured(repeats: int) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """For each peer's work and tool, the results of each round but the first."""
     pythons = {"neurogloss": sys.executable} | {peer: python_of(peer) for peer in WORK}
-    units, tokenizer = exported(UNITS), plain_folder()
+    units, tokenizer = exported(), plain_folder()
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with stub() as server:
         children = {tool: Child(python, HERE / f"{tool}_child.py") for tool, python in pythons.items()}
@@ -97,7 +97,7 @@ def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     found = measured(repeats)
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {repeats} repeats, in turn")
-    print(f"\n{len(UNITS)} units, {1000 * LATENCY_S:.0f} ms, {CONCURRENCY} in flight where it can be set\n")
+    print(f"\n{N_UNITS} units, {1000 * LATENCY_S:.0f} ms, {CONCURRENCY} in flight where it can be set\n")
     print("| work | tool | seconds, median | min | max | CPU seconds | requests | peak MB |\n|" + "---|" * 8)
     for (peer, tool), rows in found.items():
         seconds = [row["seconds"] for row in rows]

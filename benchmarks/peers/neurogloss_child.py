@@ -26,7 +26,7 @@ def prepare(job: Job) -> Work:
 
     async def work() -> Any:
         try:
-            await app._explain(session, collected, session.units, Progress())
+            await app.explain_units(session, collected, session.units, Progress())
             return _found(session)
         finally:
             await session.close()

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/peers/scores.py PART ... [--base-url URL] [--units N]
 
-PART is one of `explain` (first: the others score what it leaves in .cache/peers), `simulation`, `json`, `detection` and
-`fuzzing`. Without an address it starts a server from .venv-vllm (scripts/vllm_environment.sh). Requests and tokens are
-those that the server counts. Makes the environments of the peers first; see environments.py.
+PART is one of `explain`, `simulation`, `json`, `detection` and `fuzzing`. Without an address it starts a server from
+.venv-vllm (scripts/vllm_environment.sh). Requests and tokens are those that the server counts. Makes the environments
+of the peers first; see environments.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from children import Child
 from environments import FOLDER, ROOT, python_of
 from served import counted
-from work import UNITS, exported
+from work import exported
 
 sys.path.append(str(ROOT / "tests" / "live"))
 from serving import plain_folder, served
@@ -47,6 +47,11 @@ PARTS: dict[str, list[Row]] = {
     "simulation": [
         ("neurogloss", "logprob", {"overrides": [*WRITTEN, "scorer=[openai_2023]"]}),
         ("openai", "ExplanationNeuronSimulator", {"do": ["simulate"]}),
+        (
+            "neurogloss",
+            "logprob, layout=compact",
+            {"overrides": [*WRITTEN, "simulator.layout=compact", "scorer=[openai_2023]"]},
+        ),
     ],
     "json": [
         ("neurogloss", "json", {"overrides": [*WRITTEN, "simulator=json", "scorer=[openai_2023]"]}),
@@ -70,7 +75,8 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=2)
     parser.add_argument("--dtype", default="bfloat16", help="of the server that is started")
     options = parser.parse_args()
-    units = exported(UNITS[: options.units])
+    units = exported(options.units)
+    EXPLANATIONS.write_text(json.dumps({unit["unit"]: unit["explanation"] for unit in units}))
     with ExitStack() as stack:
         url = options.base_url
         if url is None:
@@ -80,9 +86,6 @@ def main() -> None:
             url = stack.enter_context(served(python, plain_folder(), MODEL, options.dtype, log, more)) + "/v1"
         print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {len(units)} units")
         for part in options.parts:
-            if part != "explain":
-                known = json.loads(EXPLANATIONS.read_text())
-                units = [unit | {"explanation": known[unit["unit"]]} for unit in units]
             _part(part, units, url)
 
 
@@ -96,8 +99,6 @@ def _part(part: str, units: list[dict[str, Any]], url: str) -> None:
         with counted(url) as spent:
             done = child.did(_job(tool, told, units, url))
         child.close()
-        if how == "token_activation":
-            EXPLANATIONS.write_text(json.dumps({each["unit"]: each["explanation"] for each in done["found"]}))
         each = {name: value / len(units) for name, value in spent.items()}
         cells = [f"{done['seconds'] / len(units):.1f}", *(f"{value:,.0f}" for value in each.values())]
         cells += [f"{done['peak_mb']:.0f}", *_scores(done["found"])]

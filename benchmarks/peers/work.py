@@ -5,7 +5,8 @@ neurogloss collects once; the records it explains and scores from are written do
 - `explained`: the top records of the split `explain`, `marked`: more of them, the tokens around the peak alone;
 - `scored`: the five top and five random records of the split `test` that `scorer=openai_2023` takes;
 - `firing` and `quiet`: the windows that `scorer=detection_delphi` asks about;
-- `explanation`: what neurogloss's explainer said of it, once somebody has asked.
+- `explanation`: the tokens on which it peaks in ten top records of the split `explain`, in a sentence; a small model's
+  own explanations are often the same for several units, and neurogloss asks nothing twice.
 
 Values below a tenth of the split's maximum, where neurogloss says that a unit does not fire, are 0 in `marked`,
 `firing` and `quiet`: delphi takes whatever is above 0 as firing.
@@ -35,7 +36,7 @@ from neurogloss.session import Session
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / ".cache" / "peers" / "store"
 TEXT = os.environ.get("NEUROGLOSS_WIKITEXT", str(ROOT.parent / "shared" / "data" / "wikitext2-valid.txt"))
-UNITS = (
+CANDIDATES = (
     "layers.1.mlp/12",
     "layers.4.mlp/700",
     "layers.8.mlp/311",
@@ -43,7 +44,16 @@ UNITS = (
     "layers.18.mlp/455",
     "layers.22.mlp/1300",
     "layers.25.mlp/640",
+    "layers.2.mlp/100",
+    "layers.6.mlp/55",
+    "layers.13.mlp/900",
+    "layers.20.mlp/321",
+    "layers.28.mlp/5",
 )
+"""Some fire in nearly every text, or in hardly any, and cannot be asked about."""
+N_UNITS = 8
+LONG = 300
+"""Characters that a paragraph has at least, so that most sequences are whole."""
 N_TEXTS, WINDOW = 50, 32
 """Of `scorer=detection_delphi`."""
 N_SCORED = 5
@@ -53,17 +63,28 @@ N_SCORED = 5
 def settings_for(units: Sequence[str], overrides: Sequence[str]) -> Settings:
     """A run of neurogloss on the collection that all runs share."""
     registry = load_registry()
-    shared = ["corpus=files", f"corpus.paths=[{TEXT}]", "corpus.split_on=line", "collection.max_documents=1000"]
+    shared = ["corpus=files", f"corpus.paths=[{_paragraphs()}]", "corpus.split_on=line", "collection.max_documents=400"]
     shared += ["collection.top_k=40", "collection.n_random=200", "collection.per_bin=40", "floor=[]"]
     shared += [f"store.root={STORE}", f"units=[{','.join(units)}]"]
     return settings_of(compose([*overrides, *shared], registry), registry)
 
 
-def exported(units: Sequence[str]) -> list[dict[str, Any]]:
-    """The records, for tools that know nothing of neurogloss."""
-    session = Session(settings_for(units, []), Progress())
+def _paragraphs() -> Path:
+    """The text's long paragraphs, without headings and blank lines."""
+    found = STORE.parent / "paragraphs.txt"
+    if not found.is_file():
+        found.parent.mkdir(parents=True, exist_ok=True)
+        lines = Path(TEXT).read_text("utf-8").splitlines(keepends=True)
+        found.write_text("".join(line for line in lines if len(line) >= LONG), "utf-8")
+    return found
+
+
+def exported(n: int = N_UNITS) -> list[dict[str, Any]]:
+    """The records of the first `n` candidates with the most texts to ask about, for who knows nothing of neurogloss."""
+    session = Session(settings_for(CANDIDATES, []), Progress())
     collected = session.collected()
-    return [_unit(collected.record(unit)) for unit in session.units]
+    units = [_unit(collected.record(unit)) for unit in session.units]
+    return sorted(units, key=lambda unit: -len(unit["firing"]))[:n]
 
 
 def _unit(record: UnitRecord) -> dict[str, Any]:
@@ -77,12 +98,18 @@ def _unit(record: UnitRecord) -> dict[str, Any]:
     fewest = min(len(firing), len(quiet))
     return {
         "unit": str(record.unit),
+        "explanation": _peaks(explain.records.top[:10]),
         "explained": [_whole(each) for each in explain.records.top[:N_SCORED]],
         "marked": [_windowed(explain, each) for each in explain.records.top[:40]],
         "scored": [_whole(each) for each in (*top, *random)],
         "firing": [_windowed(test, each) for each in firing[:fewest]],
         "quiet": [_windowed(test, each) for each in quiet[:fewest]],
     }
+
+
+def _peaks(records: Sequence[ActivationRecord]) -> str:
+    peaks = [each.sequence.pieces[int(each.piece_values().argmax())].text.strip() for each in records]
+    return f"words such as {', '.join(dict.fromkeys(filter(None, peaks)))}"
 
 
 def _whole(record: ActivationRecord) -> dict[str, Any]:
