@@ -12,6 +12,7 @@ from neurogloss.builtin.explainers.configs import ExecutableConfig
 from neurogloss.builtin.explainers.executable import ExecutableExplainer
 from neurogloss.builtin.explainers.rule_evidence import START, UNKNOWN, Evidence, evidence_of
 from neurogloss.builtin.explainers.rule_learning import RuleLearner
+from neurogloss.builtin.explainers.rule_shrinkage import shrunk
 from neurogloss.builtin.explainers.token_tests import TokenTests
 from neurogloss.builtin.simulators.configs import RulesConfig
 from neurogloss.builtin.simulators.rules import RulesSimulator
@@ -133,6 +134,34 @@ def test_noise_is_the_variance_among_equal_tokens() -> None:
     )
     # (1 - 2)^2 + (3 - 2)^2 over 5 tokens less 3 means.
     assert evidence.noise(evidence.values) == 1.0
+
+
+def test_where_equal_tokens_have_equal_values_nothing_is_shrunk() -> None:
+    seen = evidence("cat dog cat cow dog", {"cat": 2.0, "dog": 1.0})
+    assert shrunk(seen, seen.values).tolist() == seen.values.tolist()
+
+
+def test_means_of_tokens_that_tell_nothing_of_each_other_are_what_is_usual() -> None:
+    values = np.array([1.0, -1.0, 1.0, -1.0, 3.0])
+    token = np.array([0, 0, 1, 1, 2])
+    seen = Evidence(("a", "b", "c"), token, np.zeros((5, 0), int), values, np.ones(5), 5)
+    # One sighting of "a" says nothing of the other, so the usual counts as much as 64 sightings, the most that is tried.
+    # Means 0, 0 and 3 weigh 2/66, 2/66 and 1/65, and the mean over all, 3/5, weighs 1.
+    usual = (3 / 65 + 3 / 5) / (2 / 66 + 2 / 66 + 1 / 65 + 1)
+    a = usual * 64 / 66
+    assert shrunk(seen, values) == pytest.approx([1 + a, -1 + a, 1 + a, -1 + a, (3 + 64 * usual) / 65])
+
+
+def test_a_token_seen_once_is_moved_to_its_own_kind() -> None:
+    # Numbers are near 10 and words near 0, each by chance a little more or less.
+    texts = ("1", "2", "a", "b")
+    token = np.array([0, 0, 0, 0, 1, 2, 2, 2, 2, 3])
+    values = np.array([9.0, 11.0, 9.0, 11.0, 14.0, 1.0, -1.0, 1.0, -1.0, 4.0])
+    seen = Evidence(texts, token, np.zeros((10, 0), int), values, np.ones(10), 10)
+    moved = shrunk(seen, values)
+    assert 9.0 < moved[4] < 14.0
+    assert 0.0 < moved[9] < 4.0
+    assert moved[0] - moved[1] == pytest.approx(-2.0)
 
 
 def test_the_best_list_has_a_common_level() -> None:

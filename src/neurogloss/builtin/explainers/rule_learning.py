@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neurogloss.builtin.explainers.rule_evidence import START, Evidence
+from neurogloss.builtin.explainers.rule_shrinkage import shrunk
 from neurogloss.builtin.explainers.token_tests import Found, token_tests
 from neurogloss.records.rules import Rule, TokenTest
 
 _REFINED = 4
 """Rules that are looked at for a narrower one in their place; those with most error left."""
-_CONTEXT_PRICE = 30.0
+_CONTEXT_PRICE = 75.0
 """How many times as much a test costs in rules that look at tokens before: there are far more of these to try, and the
 kept records hold too many of those where the unit fires."""
 _LEAST_NOISE = 1e-6
@@ -57,11 +58,10 @@ class RuleLearner:
         """The base and the rules, in the order in which they were found."""
         evidence = self._evidence
         chosen: list[_Candidate] = []
-        counts = evidence.counts
-        effects = self._fitted(chosen, counts)
-        least = _LEAST_NOISE * float(counts @ (evidence.values - effects[0]) ** 2) / max(1.0, counts.sum())
+        effects, values = self._fit(chosen, 0.0)
+        least = _LEAST_NOISE * float(evidence.counts @ (values - effects[0]) ** 2) / max(1.0, evidence.counts.sum())
         while len(chosen) < self._max_rules:
-            residuals = evidence.values - self._predicted(chosen, effects)
+            residuals = values - self._predicted(chosen, effects)
             noise = evidence.noise(residuals)
             counts = self._weights(chosen, effects, noise)
             price = self._penalty * max(noise, least)
@@ -70,8 +70,7 @@ class RuleLearner:
             if best is None or best.gain <= 0:
                 break
             chosen.append(best)
-            # How much the means without surroundings count depends on the effects, and the other way round.
-            effects = self._fitted(chosen, self._weights(chosen, self._fitted(chosen, counts), noise))
+            effects, values = self._fit(chosen, noise)
         nothing = _NOTHING * float(np.abs(evidence.values).max(initial=0.0))
         found = [replace(c.rule, effect=float(e)) for c, e in zip(chosen, effects[1:], strict=True)]
         rules = tuple(rule for rule in found if abs(rule.effect) > nothing)
@@ -147,12 +146,23 @@ class RuleLearner:
         share = np.divide(noise, noise + unknown, out=np.ones_like(unknown), where=noise + unknown > 0)
         return self._evidence.counts * share
 
+    def _fit(self, chosen: Sequence[_Candidate], noise: float) -> tuple[np.ndarray, np.ndarray]:
+        """The base and the effects, and the values [row] that they fit: shrunk, but for what tokens before make."""
+        raw = self._evidence.values
+        # How much the means without surroundings count depends on the effects, and the other way round.
+        counts = self._weights(chosen, self._fitted(chosen, self._evidence.counts, raw), noise)
+        effects = self._fitted(chosen, counts, raw)
+        before = [c.rule.before != () for c in chosen]
+        by_before = self._predicted(chosen, effects * [False, *before])
+        values = shrunk(self._evidence, raw - by_before) + by_before
+        return self._fitted(chosen, counts, values), values
+
     def _predicted(self, chosen: Sequence[_Candidate], effects: np.ndarray) -> np.ndarray:
         start = np.full(len(self._evidence.values), effects[0])
         return sum((e * c.holds for c, e in zip(chosen, effects[1:], strict=True)), start=start)
 
-    def _fitted(self, chosen: Sequence[_Candidate], counts: np.ndarray) -> np.ndarray:
+    def _fitted(self, chosen: Sequence[_Candidate], counts: np.ndarray, values: np.ndarray) -> np.ndarray:
         """The base and the effects, by weighted least squares."""
         design = np.stack([np.ones(len(counts)), *(each.holds for each in chosen)], axis=1)
         weighted = design * counts[:, None]
-        return np.asarray(np.linalg.lstsq(weighted.T @ design, weighted.T @ self._evidence.values, rcond=None)[0])
+        return np.asarray(np.linalg.lstsq(weighted.T @ design, weighted.T @ values, rcond=None)[0])
