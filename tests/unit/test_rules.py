@@ -219,6 +219,17 @@ def test_what_stands_before_is_learned() -> None:
     assert explanation.predict(tokens) == pytest.approx(values)
 
 
+@pytest.mark.parametrize(("n_after", "n_rules"), [(1, 0), (12, 1)])
+def test_what_stood_before_a_single_outlier_is_no_rule(n_after: int, n_rules: int) -> None:
+    values = np.array([1.0, -1.0] * 30 + [10.0] * n_after)
+    before = np.array([1] * 60 + [2] * n_after)[:, None]
+    seen = Evidence(("w", "p", "q"), np.zeros(60 + n_after, int), before, values, np.ones(60 + n_after), 60 + n_after)
+    # The outlier alone has a square of nearly 97, more than the price of 2 x 15 x 2.65; as one of three it has a ninth.
+    _, rules = RuleLearner(seen, 20, 12, 0.2).learn()
+    assert len(rules) == n_rules
+    assert all(rule.before == (TokenTest(words=("q",)),) for rule in rules)
+
+
 def test_rules_are_as_many_as_allowed() -> None:
     words = [f"w{i}{chr(97 + i)}" for i in range(12)]
     value = {word: float(2**i) for i, word in enumerate(words)}
