@@ -145,7 +145,7 @@ def test_means_of_tokens_that_tell_nothing_of_each_other_are_what_is_usual() -> 
     values = np.array([1.0, -1.0, 1.0, -1.0, 3.0])
     token = np.array([0, 0, 1, 1, 2])
     seen = Evidence(("a", "b", "c"), token, np.zeros((5, 0), int), values, np.ones(5), 5)
-    # One sighting of "a" says nothing of the other, so the usual counts as much as 64 sightings, the most that is tried.
+    # One sighting of "a" says nothing of the other: the usual counts as much as 64 sightings, the most that is tried.
     # Means 0, 0 and 3 weigh 2/66, 2/66 and 1/65, and the mean over all, 3/5, weighs 1.
     usual = (3 / 65 + 3 / 5) / (2 / 66 + 2 / 66 + 1 / 65 + 1)
     a = usual * 64 / 66
