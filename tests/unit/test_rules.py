@@ -12,6 +12,7 @@ from neurogloss.builtin.explainers.configs import ExecutableConfig
 from neurogloss.builtin.explainers.executable import ExecutableExplainer
 from neurogloss.builtin.explainers.rule_evidence import START, UNKNOWN, Evidence, evidence_of
 from neurogloss.builtin.explainers.rule_learning import RuleLearner
+from neurogloss.builtin.explainers.rule_shrinkage import shrunk
 from neurogloss.builtin.explainers.token_tests import TokenTests
 from neurogloss.builtin.simulators.configs import RulesConfig
 from neurogloss.builtin.simulators.rules import RulesSimulator
@@ -135,6 +136,34 @@ def test_noise_is_the_variance_among_equal_tokens() -> None:
     assert evidence.noise(evidence.values) == 1.0
 
 
+def test_where_equal_tokens_have_equal_values_nothing_is_shrunk() -> None:
+    seen = evidence("cat dog cat cow dog", {"cat": 2.0, "dog": 1.0})
+    assert shrunk(seen, seen.values).tolist() == seen.values.tolist()
+
+
+def test_means_of_tokens_that_tell_nothing_of_each_other_are_what_is_usual() -> None:
+    values = np.array([1.0, -1.0, 1.0, -1.0, 3.0])
+    token = np.array([0, 0, 1, 1, 2])
+    seen = Evidence(("a", "b", "c"), token, np.zeros((5, 0), int), values, np.ones(5), 5)
+    # One sighting of "a" says nothing of the other: the usual counts as much as 64 sightings, the most that is tried.
+    # Means 0, 0 and 3 weigh 2/66, 2/66 and 1/65, and the mean over all, 3/5, weighs 1.
+    usual = (3 / 65 + 3 / 5) / (2 / 66 + 2 / 66 + 1 / 65 + 1)
+    a = usual * 64 / 66
+    assert shrunk(seen, values) == pytest.approx([1 + a, -1 + a, 1 + a, -1 + a, (3 + 64 * usual) / 65])
+
+
+def test_a_token_seen_once_is_moved_to_its_own_kind() -> None:
+    # Numbers are near 10 and words near 0, each by chance a little more or less.
+    texts = ("1", "2", "a", "b")
+    token = np.array([0, 0, 0, 0, 1, 2, 2, 2, 2, 3])
+    values = np.array([9.0, 11.0, 9.0, 11.0, 14.0, 1.0, -1.0, 1.0, -1.0, 4.0])
+    seen = Evidence(texts, token, np.zeros((10, 0), int), values, np.ones(10), 10)
+    moved = shrunk(seen, values)
+    assert 9.0 < moved[4] < 14.0
+    assert 0.0 < moved[9] < 4.0
+    assert moved[0] - moved[1] == pytest.approx(-2.0)
+
+
 def test_the_best_list_has_a_common_level() -> None:
     tests = TokenTests(("a", "b", "c", "d"), max_tokens=2)
     found = tests.best(np.array([4.0, 8.0, 1.0, 0.0, 0.0]), np.array([1.0, 2.0, 1.0, 5.0, 0.0]), price=0.5)
@@ -188,6 +217,17 @@ def test_what_stands_before_is_learned() -> None:
     base, rules = RuleLearner(seen, 20, 2, 3.0).learn()
     explanation = RulesExplanation(Provenance("x"), base, rules)
     assert explanation.predict(tokens) == pytest.approx(values)
+
+
+@pytest.mark.parametrize(("n_after", "n_rules"), [(1, 0), (12, 1)])
+def test_what_stood_before_a_single_outlier_is_no_rule(n_after: int, n_rules: int) -> None:
+    values = np.array([1.0, -1.0] * 30 + [10.0] * n_after)
+    before = np.array([1] * 60 + [2] * n_after)[:, None]
+    seen = Evidence(("w", "p", "q"), np.zeros(60 + n_after, int), before, values, np.ones(60 + n_after), 60 + n_after)
+    # The outlier alone has a square of nearly 97, more than the price of 2 x 15 x 2.65; as one of three it has a ninth.
+    _, rules = RuleLearner(seen, 20, 12, 0.2).learn()
+    assert len(rules) == n_rules
+    assert all(rule.before == (TokenTest(words=("q",)),) for rule in rules)
 
 
 def test_rules_are_as_many_as_allowed() -> None:

@@ -33,9 +33,9 @@ class ExecutableConfig:
     """The most tokens or words that one rule may list; twelve of them are shown."""
     context: int = 1
     """How many tokens before a token its rules may look at."""
-    penalty: float = 1.0
+    penalty: float = 0.2
     """A rule, and each thing it names, must lower the sum of squared errors by this many times the variance
-    among equal tokens; rules that look at tokens before, thirty times that. Units without any such variance are fitted
+    among equal tokens; rules that look at tokens before, 75 times that. Units without any such variance are fitted
     exactly, whatever it is."""
 
     def check(self) -> None:
