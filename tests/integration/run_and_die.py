@@ -2,7 +2,7 @@
 
 Usage: python run_and_die.py N OVERRIDE...    (N = 0: live on, and print how many events there were)
 
-An event is a step that progress hears of, or a moment before a database commit.
+An event is a step that progress hears of, or a moment before a statement that writes to the database, or its commit.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ class Watched(Progress):
         event()
 
 
+def before_statement(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    if not statement.lstrip().lower().startswith(("select", "pragma")):
+        event()
+
+
+sa.event.listen(sa.Engine, "before_cursor_execute", before_statement)
 sa.event.listen(sa.Engine, "commit", lambda _connection: event())
 registry = load_registry()
 app.run(settings_of(compose(sys.argv[2:], registry), registry), Watched())

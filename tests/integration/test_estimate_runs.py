@@ -144,7 +144,7 @@ def test_an_estimate_is_near_the_run_that_follows(start: Start, simulator: str) 
 def test_what_many_units_ask_alike_is_counted_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 12 units 6 are looked at; the floor has two glosses for them all."""
     units = "units=[layers.0.mlp/0:7,layers.1.mlp/0:5]"
-    monkeypatch.setattr("neurogloss.app.LOOKED_AT", 6)
+    monkeypatch.setattr("neurogloss.estimating.LOOKED_AT", 6)
     monkeypatch.setattr("neurogloss.builtin.explainers.random_text.GLOSSES", ["words about rain", "words about trains"])
     estimated = start("estimate", "llm=scripted", units, "--sample=4")
     ledger = start("run", "llm=scripted", units)["ledger"]

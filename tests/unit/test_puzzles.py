@@ -82,7 +82,7 @@ def test_own_units_in_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("kind: graded", "kind: grade", "line 7, field [0].rule: unknown kind of rule 'grade'"),
+        ("kind: graded", "kind: grade", "line 7, field [0].rule.kind: unknown kind of rule 'grade'"),
         ("top: 2", "top: -2", "line 5, field [0].top: the strongest value is above 0, not -2"),
         ("[pets]", "[pets, 3]", "line 8, field [0].paraphrases[1]: a text belongs here, not 3"),
         (

@@ -27,6 +27,8 @@ from neurogloss.interfaces.executor import Executor, Work
 from neurogloss.pipeline.progress import Progress
 from neurogloss.plugin.registry import load_registry
 from neurogloss.records import codec
+from neurogloss.reducers.value_rows import values_at
+from neurogloss.store.array_files import mapped_rows
 from neurogloss.store.configs import SqliteStoreConfig
 from neurogloss.store.sql import SqlResultStore
 from neurogloss.testing import ExecutorContract
@@ -87,10 +89,17 @@ def _table(folder: Path) -> str:
 
 
 def _arrays(folder: Path) -> dict[str, np.ndarray]:
-    """All that was collected of units."""
+    """All that was collected of units; of values, not where they lie in their files."""
     found = {}
     for path in sorted((folder / "store" / "activations").glob("*/units-*/*.safetensors")):
-        found |= {f"{path.name} {name}": array for name, array in load_file(path).items()}
+        arrays = load_file(path)
+        kept, drawn = (mapped_rows(path.with_suffix(ending), int(arrays["length"])) for ending in (".kept", ".drawn"))
+        for name, array in arrays.items():
+            sample, _, field = name.rpartition("_")
+            if field == "addresses":
+                exponents = arrays[f"{sample}_exponents"]
+                array = values_at(kept.__getitem__, drawn.__getitem__, array, exponents, int(arrays["length"]))
+            found[f"{path.name} {name}"] = array
     return found
 
 

@@ -56,8 +56,10 @@ def test_an_address_that_does_not_answer_is_told(capsys: pytest.CaptureFixture[s
 def test_a_cluster_that_is_not_on_this_machine_is_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    def nothing_found(**_options: object) -> None:  # Ray would find the cluster of another test
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr("ray.init", nothing_found)
     assert "was not found on this machine" in _told(capsys, tmp_path, "executor.address=auto")
 
 

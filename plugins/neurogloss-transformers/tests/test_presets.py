@@ -65,6 +65,7 @@ def test_components_are_registered_with_light_configs() -> None:
     assert set(components) == {
         ("subject", "transformers"),
         ("subject", "planted"),
+        ("corpus", "planted"),
         ("llm", "local"),
         ("simulator", "finetuned"),
     }

@@ -21,6 +21,7 @@ _OPENAI = "openai gpt_4o gpt_4o_mini gpt_4_1 gpt_5 vllm_server llama_cpp ollama 
 _VLLM = "vllm vllm_llama3_1_8b vllm_qwen2_5_7b"
 NAMES: Mapping[tuple[str, str], str] = {
     **{("subject", name): TRANSFORMERS for name in _SUBJECTS.split()},
+    ("corpus", "planted"): TRANSFORMERS,
     ("llm", "local"): TRANSFORMERS,
     ("simulator", "finetuned"): TRANSFORMERS,
     ("simulator", "transluce"): TRANSFORMERS,
