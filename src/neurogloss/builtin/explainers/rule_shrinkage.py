@@ -38,8 +38,7 @@ def shrunk(evidence: Evidence, values: np.ndarray) -> np.ndarray:
 
     k = min(_STRENGTHS, key=error)
     share = np.divide(k, n + k, out=np.zeros(size), where=n > 0)
-    shrunk: np.ndarray = values + (share * (_usual(evidence, means, n, k) - means))[evidence.token]
-    return shrunk
+    return np.asarray(values + (share * (_usual(evidence, means, n, k) - means))[evidence.token])
 
 
 def _usual(evidence: Evidence, means: np.ndarray, n: np.ndarray, k: float) -> np.ndarray:
@@ -47,8 +46,8 @@ def _usual(evidence: Evidence, means: np.ndarray, n: np.ndarray, k: float) -> np
     kind = np.array(_kinds(evidence.texts))
     weights = np.divide(n, n + k, out=np.zeros(len(n)), where=n > 0)
     overall = float(n @ means) / max(1.0, float(n.sum()))
-    usual: np.ndarray = ((np.bincount(kind, weights * means) + overall) / (np.bincount(kind, weights) + 1))[kind]
-    return usual
+    of_kinds = (np.bincount(kind, weights * means) + overall) / (np.bincount(kind, weights) + 1)
+    return np.asarray(of_kinds[kind])
 
 
 @lru_cache(maxsize=2)
