@@ -36,6 +36,13 @@ def test_a_loaded_model_is_ready_to_read(tiny_folder: Folder) -> None:
     assert (model.dtype, model.device.type, model.config._attn_implementation) == (torch.bfloat16, "cpu", "eager")
 
 
+def test_a_model_spread_by_a_map_is_the_same(tiny_folder: Folder) -> None:
+    spread = load_model(ModelConfig(tiny_folder("llama"), device="cuda:99", device_map="auto"))
+    whole = load_model(ModelConfig(tiny_folder("llama"), device="cpu"))
+    ids = torch.tensor([[1, 2, 3]])
+    torch.testing.assert_close(spread(ids.to(spread.device)).logits.cpu(), whole(ids).logits)
+
+
 def test_an_empty_model_has_no_weights(tiny_folder: Folder) -> None:
     assert {parameter.device.type for parameter in empty_model(ModelConfig(tiny_folder("llama"))).parameters()} == {
         "meta"

@@ -31,6 +31,9 @@ class ModelConfig:
     """Branch, tag or commit of a hub id."""
     device: str = "auto"
     """`auto` (cuda, then mps, then cpu) or torch's name of a device, such as `cuda:1`."""
+    device_map: str | None = None
+    """For models larger than one device: `auto`, `balanced` or another map of accelerate's spreads the layers over the
+    devices there are, the processor's memory among them; `device` then says nothing."""
     dtype: str = "float32"
     """`float32`, `bfloat16`, `float16`, or `auto` for what the weights were saved in."""
     attention: str | None = None

@@ -51,7 +51,7 @@ def load_model(config: ModelConfig) -> PreTrainedModel:
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM
 
-        device = choose_device(config.device)
+        device = None if config.device_map else choose_device(config.device)
         location, options = _arguments(config)
         structure = AutoConfig.from_pretrained(location, **options)
         auto: Any = AutoModelForCausalLM
@@ -61,6 +61,7 @@ def load_model(config: ModelConfig) -> PreTrainedModel:
             dtype=config.dtype if config.dtype == "auto" else getattr(torch, config.dtype),
             attn_implementation=_attention(config, structure),
             output_loading_info=True,
+            **({"device_map": config.device_map} if config.device_map else {}),
             **options,
         )
         if missing := sorted(info["missing_keys"]):
@@ -69,7 +70,7 @@ def load_model(config: ModelConfig) -> PreTrainedModel:
                 known=f"The first is {missing[0]}.",
                 remedy="Give a model whose weights fit its config.json.",
             )
-        loaded: PreTrainedModel = model.to(device).eval().requires_grad_(False)
+        loaded: PreTrainedModel = (model if device is None else model.to(device)).eval().requires_grad_(False)
         return loaded
 
 
