@@ -37,8 +37,7 @@ class JournalledWork(Work):
 
     async def do(self, item: int) -> int:
         self._note(f"start {item}")
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)  # longer than a message takes from one process to another
         self._note(f"stop {item}")
         if item == self._bad:
             raise BadItemError(str(item))
