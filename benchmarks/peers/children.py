@@ -32,7 +32,7 @@ class Child:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(map(str, self._process.args))} ended with {self._process.wait()}")  # type: ignore[arg-type]
+            raise RuntimeError(f"{' '.join(map(str, self._process.args))} ended with {self._process.wait()}")
         done: dict[str, Any] = json.loads(line)
         return done
 

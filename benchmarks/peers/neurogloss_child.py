@@ -39,7 +39,7 @@ def _found(session: Session) -> list[dict[str, Any]]:
     said = {row.cell.unit: row.outcome for row in store.explanations(run_id)}
     found = {unit: {"unit": str(unit), "explanation": _text(said.get(unit)), "scores": {}} for unit in session.units}
     for row in store.scores(run_id):
-        found[row.cell.unit]["scores"][row.scorer] = _told(row.outcome)  # type: ignore[index]
+        found[row.cell.unit]["scores"][row.scorer] = _told(row.outcome)
     return list(found.values())
 
 

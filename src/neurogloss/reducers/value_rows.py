@@ -166,17 +166,19 @@ class ValueRows:
         """Writes the kept rows anew, unit by unit, without those that no list holds any longer.
 
         Args:
-            addresses: int32 [unit ...] each, changed to the new addresses.
+            addresses: int32 [unit split slot] each, changed to the new addresses.
         """
         target = self._path.with_suffix(".compacting") if self._path else None
         new = RowFile(target, self.length)
-        for unit in range(len(addresses[0])):
-            live = np.unique(np.concatenate([array[unit].ravel() for array in addresses]))
-            live = live[live >= 0]
-            first, _ = new.append(self.kept.take(live))
-            for array in addresses:
-                moved = array[unit] >= 0
-                array[unit][moved] = first + np.searchsorted(live, array[unit][moved])
+        for low in range(0, len(addresses[0]), BLOCK):
+            block = [array[low : low + BLOCK] for array in addresses]
+            # Ordered by unit, then by address.
+            keys = [array + (np.arange(len(array), dtype=np.int64) << 32)[:, None, None] for array in block]
+            live = np.unique(np.concatenate([key[array >= 0] for key, array in zip(keys, block, strict=True)]))
+            first, written = new.append(self.kept.take(live & 0xFFFFFFFF))
+            written.result()
+            for key, array in zip(keys, block, strict=True):
+                array[array >= 0] = first + np.searchsorted(live, key[array >= 0])
         new.flush()
         self.kept.close()
         if target and self._path:

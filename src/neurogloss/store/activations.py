@@ -9,8 +9,7 @@ ROOT/KEY/                    one collection: a subject, a corpus and a plan
 ```
 Each subdirectory is sealed: whole and checksummed, or not there. A set of units holds a file of arrays
 per site, unit by unit, and beside it two of rows: values along sequences, whole numbers of 16 bits
-times a power of two.
-The arrays hold the rows' addresses, so that one unit of many is read without the others.
+times a power of two. The arrays hold the rows' addresses, so that one unit of many is read without the others.
 """
 
 from __future__ import annotations
@@ -173,7 +172,7 @@ class StoredCollection:
                 verify(directory)
             except StoreError as error:
                 remove(directory)
-                yield f"{error} {error.known}"
+                yield f"{error.wrong} {error.known}"
 
     def missing(self, kind: str, units: Sequence[UnitId]) -> tuple[UnitId, ...]:
         """Those of the units that no set of this kind holds, in order.

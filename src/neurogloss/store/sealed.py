@@ -84,7 +84,7 @@ def verify(directory: Path) -> None:
     """
     manifest = read_manifest(directory) or {"files": {}}
     for name, entry in manifest["files"].items():
-        if _crc32(directory / name) != entry["crc32"]:
+        if _crc32(directory / name) != entry.get("crc32"):
             raise _damaged(directory, f"{name} does not match its checksum.")
 
 

@@ -271,3 +271,4 @@ def test_what_is_damaged_is_named_and_collected_again(tmp_path, byte_subject, li
     (note,) = notes
     assert path.name in note
     assert note.endswith("It is collected again.")
+    assert "Delete" not in note  # that is for those who only read
