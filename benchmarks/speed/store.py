@@ -136,7 +136,7 @@ def collection(root: Path) -> str:
             for ending in (".kept", ".drawn"):
                 shutil.copy(small.with_suffix(ending), (units / name).with_suffix(ending))
     (units / f"big-{small.name}").rename(small)
-    files = {path.name: {"bytes": path.stat().st_size, "crc32": 0} for path in units.glob("site-*")}
+    files = {path.name: {"bytes": path.stat().st_size, "xxh3": ""} for path in units.glob("site-*")}
     manifest |= {"sites": names, "n_units": N_SITES * N_UNITS, "files": files}
     (units / "manifest.json").write_text(json.dumps(manifest))
     return found.key

@@ -175,8 +175,9 @@ class _Collector:
 
     def collect_units(self, units: Sequence[UnitId], token_sums: bool) -> None:
         """One pass over the units; their records, and token sums if asked for, are stored."""
-        with self.stored.writing(UNITS, units) as writer:
-            reducer = self._pass("collect", units, self._plan, token_sums=token_sums, directory=writer.directory)
+        selection = UnitSelection(tuple(units))
+        with self.stored.writing(UNITS, selection) as writer:
+            reducer = self._pass("collect", selection, self._plan, token_sums=token_sums, directory=writer.directory)
             if token_sums:
                 self._store_token_sums(reducer)
             for site, part in reducer.sites.items():
@@ -185,12 +186,14 @@ class _Collector:
     def collect_token_sums(self, units: Sequence[UnitId]) -> None:
         """One pass over the explain split, for token sums alone."""
         plan = _nothing_kept(self._plan)
-        self._store_token_sums(self._pass("collect", units, plan, token_sums=True, splits=(Split.EXPLAIN,)))
+        selection = UnitSelection(tuple(units))
+        self._store_token_sums(self._pass("collect", selection, plan, token_sums=True, splits=(Split.EXPLAIN,)))
 
     def collect_statistics(self, units: Sequence[UnitId]) -> None:
         """One pass for statistics alone."""
-        reducer = self._pass("statistics", units, _nothing_kept(self._plan))
-        with self.stored.writing(STATISTICS, units) as writer:
+        selection = UnitSelection(tuple(units))
+        reducer = self._pass("statistics", selection, _nothing_kept(self._plan))
+        with self.stored.writing(STATISTICS, selection) as writer:
             for site, part in reducer.sites.items():
                 writer.add(site, SiteArrays(part.columns, part.statistics()))
 
@@ -220,14 +223,14 @@ class _Collector:
     def _pass(
         self,
         stage: str,
-        units: Sequence[UnitId],
+        selection: UnitSelection,
         plan: CollectionPlan,
         *,
         token_sums: bool = False,
         splits: tuple[Split, ...] = SPLITS,
         directory: Path | None = None,
     ) -> UnitReducer:
-        what = CollectionPass(stage, UnitSelection(tuple(units)), plan, token_sums, splits, self._batch_size)
+        what = CollectionPass(stage, selection, plan, token_sums, splits, self._batch_size)
         reducer = what.reducer(self.table, directory)
         self._progress.start(stage, sum(self.table.counts[split]["tokens"] for split in splits), "tokens")
         if self._elsewhere is None:
@@ -238,7 +241,7 @@ class _Collector:
         return reducer
 
     def _store_token_sums(self, reducer: UnitReducer) -> None:
-        with self.stored.writing(TOKEN_SUMS, reducer.selection.units) as writer:
+        with self.stored.writing(TOKEN_SUMS, reducer.selection) as writer:
             for site, part in reducer.sites.items():
                 assert part.token_sums is not None
                 sums = part.token_sums.arrays()

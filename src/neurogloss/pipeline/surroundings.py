@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,9 +54,12 @@ class CollectedSurroundings:
         self._standardised: dict[Split, np.ndarray] = {}
         self._pools: dict[Split, np.ndarray] = {}
         self._values: dict[tuple[UnitId, int, str], ActivationRecord] = {}
-        units = collected.units
-        chosen = np.argsort(hashes(salts(units), salt(plan.seed, "neighbours")), kind="stable")[:_CANDIDATES]
-        self._candidates = tuple(units[i] for i in sorted(chosen))
+
+    @cached_property
+    def _candidates(self) -> tuple[UnitId, ...]:
+        units = self._collected.units
+        chosen = np.argsort(hashes(salts(units), salt(self._plan.seed, "neighbours")), kind="stable")[:_CANDIDATES]
+        return tuple(units[i] for i in sorted(chosen))
 
     def neighbours(self, unit: UnitId, split: Split, n: int) -> tuple[Neighbour, ...]:
         """See `Surroundings.neighbours`."""

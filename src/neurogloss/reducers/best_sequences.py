@@ -53,10 +53,29 @@ class BestSequences:
         if self.keys.shape[2]:
             _offer(keys, rows, splits, low, high, self.keys, self.rows, self.addresses, self.exponents, needed)
 
-    def settle(self, splits: np.ndarray, addresses: np.ndarray, exponents: np.ndarray, low: int, high: int) -> None:
-        """Puts addresses and exponents, [unit seq], in the place of pending ones in the lists of some splits."""
+    def settle(
+        self,
+        splits: np.ndarray,
+        base: int,
+        step: int,
+        numbers: np.ndarray,
+        exponents: np.ndarray,
+        low: int,
+        high: int,
+    ) -> None:
+        """Replaces pending addresses in the lists of some splits, of the units `[low, high)`.
+
+        Args:
+            splits: int64 [split]: indices into `SPLITS`.
+            base: Address of number 0.
+            step: From the address of one number to that of the next.
+            numbers: int32 [unit seq]
+            exponents: int8 [unit seq]
+            low: The first unit.
+            high: One past the last.
+        """
         if self.keys.shape[2]:
-            _settle(splits, addresses, exponents, low, high, self.addresses, self.exponents)
+            _settle(splits, base, step, numbers, exponents, low, high, self.addresses, self.exponents)
 
     def absorb(self, other: BestSequences, split: int) -> np.ndarray:
         """Takes in a split's sequences of another list; their addresses are pending, by the other's slot.
@@ -115,7 +134,9 @@ def _offer(
 @compiled
 def _settle(
     splits: np.ndarray,
-    new_addresses: np.ndarray,
+    base: int,
+    step: int,
+    numbers: np.ndarray,
     new_exponents: np.ndarray,
     low: int,
     high: int,
@@ -127,5 +148,5 @@ def _settle(
             for slot in range(addresses.shape[2]):
                 if addresses[unit, split, slot] <= PENDING:
                     i = PENDING - addresses[unit, split, slot]
-                    addresses[unit, split, slot] = new_addresses[unit, i]
+                    addresses[unit, split, slot] = base + step * numbers[unit, i]
                     exponents[unit, split, slot] = new_exponents[unit, i]

@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-_SMALLEST_RANGE = 256
-"""Units that are worth a thread."""
+RANGE = 256
+"""Units that a thread takes at a time: a batch's activations of them fit its processor's cache."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,11 +45,19 @@ def _threads(process: int) -> tuple[ThreadPoolExecutor, int]:
 
 
 def over_ranges(n_units: int, work: Callable[[int, int], None]) -> None:
-    """Calls `work(low, high)` for ranges that together are all units, at the same time."""
+    """Calls `work(low, high)` for ranges of `RANGE` units that together are all units, as threads become free."""
     pool, count = _threads(os.getpid())
-    parts = max(1, min(count, n_units // _SMALLEST_RANGE))
-    edges = [n_units * part // parts for part in range(parts + 1)]
-    others = [pool.submit(work, *edge) for edge in pairwise(edges[1:])]
-    work(edges[0], edges[1])
+    lows = range(0, n_units, RANGE)
+    left = iter(lows)
+
+    def take_some() -> None:
+        for low in left:
+            work(low, min(low + RANGE, n_units))
+
+    others = [pool.submit(take_some) for _ in range(min(count, len(lows)) - 1)]
+    try:
+        take_some()
+    finally:
+        wait(others)
     for other in others:
         other.result()

@@ -8,6 +8,7 @@ import numpy as np
 
 from neurogloss.records.tokens import Batch
 from neurogloss.reducers.draws import SPLITS, SequenceDraws
+from neurogloss.reducers.summarizing import AT_ONCE
 
 
 class CountedBatch:
@@ -26,9 +27,10 @@ class CountedBatch:
         counted = batch.counted[self.present]
         self.lengths = counted.sum(axis=1)
         """int64 [seq]: counted tokens."""
-        # A stable sort puts the counted positions first, in order.
-        self.positions = np.argsort(~counted, axis=1, kind="stable")
-        """int64 [seq pos]: the counted positions, as many as `lengths` says."""
+        self.positions = _counted_positions(counted, self.lengths)
+        """int64 [seq pos]: the counted positions, then the last of them again; a multiple of `AT_ONCE`."""
+        self.weights = (np.arange(self.positions.shape[1]) < self.lengths[:, None]).astype(np.float32)
+        """float32 [seq pos]: 1 at the counted positions, 0 at those that only repeat the last."""
         self.ids = np.array([sequence.id for sequence in chosen], dtype=np.int64)
         self.rows = draws.rows_of(self.ids)
         """int32 [seq]: rows in `SequenceDraws.ids`."""
@@ -55,3 +57,10 @@ class CountedBatch:
     def token_splits(self) -> np.ndarray:
         """int64 [token]: the split of each counted token."""
         return np.repeat(self.splits, self.lengths)
+
+
+def _counted_positions(counted: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    # A stable sort puts the counted positions first, in order.
+    positions = np.argsort(~counted, axis=1, kind="stable")
+    places = np.arange(-(-counted.shape[1] // AT_ONCE) * AT_ONCE)
+    return np.take_along_axis(positions, np.minimum(places, lengths[:, None] - 1), axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from neurogloss.errors import SubjectError
 from neurogloss.records.plans import UnitColumns
 from neurogloss.reducers.best_sequences import BestSequences
-from neurogloss.reducers.compiled import over_ranges
+from neurogloss.reducers.compiled import RANGE, over_ranges
 from neurogloss.reducers.counted_batch import CountedBatch
 from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
 from neurogloss.reducers.importance import importance_keys
@@ -25,6 +25,7 @@ from neurogloss.reducers.value_rows import DRAWN, Scratch, ValueRows, write_rows
 
 _GARBAGE = 2
 """Kept rows are compacted when there are this many times as many as the lists have slots."""
+_DRAWN_STATE = ("drawn_maxima", "drawn_exponents", "drawn_firsts", "drawn_steps")
 
 
 class _Part(Protocol):
@@ -76,8 +77,10 @@ class SiteReducer:
         self.drawn_maxima = np.full((n_units, len(draws.drawn)), -np.inf, dtype=np.float32)
         """float32 [unit seq]: of the drawn sequences."""
         self.drawn_exponents = np.zeros((n_units, len(draws.drawn)), dtype=np.int8)
-        self.drawn_rows = np.zeros((len(draws.drawn), 2), dtype=np.int64)
-        """int64 [seq 2]: the row of the first unit's values in the file of drawn rows, and from unit to unit."""
+        self.drawn_firsts = np.zeros((len(draws.drawn), -(-n_units // RANGE)), dtype=np.int64)
+        """int64 [seq range]: in the file of drawn rows, the row of the first unit of each range of `RANGE` units."""
+        self.drawn_steps = np.zeros(len(draws.drawn), dtype=np.int64)
+        """int64 [seq]: rows from one unit to the next; 0 for a sequence that was not seen."""
         self.rows = ValueRows(directory, name, plan.sequence_length)
 
     @property
@@ -110,14 +113,19 @@ class SiteReducer:
             self.token_sums.add(batch, activations, self._signs)
         shape = (len(self.columns), len(batch))
         maxima, largest = np.empty((2, *shape), dtype=np.float32)
-        needed = np.zeros(shape, dtype=np.uint8)
-        rows = np.broadcast_to(batch.rows, shape)
+        # Where every unit keeps one of the sequences, all are written, so that their addresses can be computed.
+        all_written = bool((batch.drawn >= 0).any())
+        needed = np.full(shape, all_written, dtype=np.uint8)
+        numbers, exponents = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int8)
         hashed = mixed(batch.ids)
+        rows_of_batch = np.broadcast_to(batch.rows, shape)
+        values = (activations, batch.present, batch.positions)
+        splits = np.unique(batch.splits)
 
         def take_in(low: int, high: int) -> None:
             state = self.moments
             finite = summarize(
-                *(activations, batch.present, batch.positions, batch.lengths, self._signs, low, high),
+                *(*values, batch.weights, batch.lengths, self._signs, low, high),
                 *(int(state.n), state.moments, state.minimum, state.maximum, state.firing, state.firing_sequences),
                 *(state.first_position, maxima, largest),
             )
@@ -128,59 +136,42 @@ class SiteReducer:
                     remedy="Load the subject in float32 or bfloat16, or leave this site out.",
                 )
             count_maxima(maxima.view(np.int32), self.histogram.counts, low, high)
-            self.top.offer(maxima, rows, batch.splits, needed, low, high)
-            for subset, splits in zip(self.subsets, batch.subset_splits, strict=True):
-                subset.offer(maxima, rows, splits, needed, low, high)
+            self.top.offer(maxima, rows_of_batch, batch.splits, needed, low, high)
+            for subset, of_subset in zip(self.subsets, batch.subset_splits, strict=True):
+                subset.offer(maxima, rows_of_batch, of_subset, needed, low, high)
             if self.draws.plan.n_importance:
                 keys = np.empty((high, len(batch)), dtype=np.float32)
                 importance_keys(hashed, self._importance_salts, maxima, low, high, keys)
-                self.importance.offer(keys, rows, batch.splits, needed, low, high)
+                self.importance.offer(keys, rows_of_batch, batch.splits, needed, low, high)
+            n_rows = int(np.count_nonzero(needed[low:high]))
+            if not n_rows:
+                return
+            rows = self._scratch.rows(n_rows, self.rows.length)
+            write_rows(
+                *(*values, batch.lengths, self._signs, needed, largest.view(np.int32), low, high),
+                *(rows, numbers, exponents),
+            )
+            first = (self.rows.drawn if all_written else self.rows.kept).append(rows)
+            if all_written:
+                self._remember_drawn(batch, low, high, first, maxima, exponents)
+            # Addresses in the file of drawn rows fall.
+            base, step = (DRAWN - first, -1) if all_written else (first, 1)
+            for kept in self.lists.values():
+                kept.settle(splits, base, step, numbers, exponents, low, high)
 
         over_ranges(len(self.columns), take_in)
         self.moments.n += int(batch.lengths.sum())
-        self._write(batch, activations, maxima, largest, needed)
-
-    def _write(
-        self,
-        batch: CountedBatch,
-        activations: np.ndarray,
-        maxima: np.ndarray,
-        largest: np.ndarray,
-        needed: np.ndarray,
-    ) -> None:
-        """Writes the values that are needed, and puts their addresses in the lists."""
-        drawn = batch.drawn >= 0
-        if drawn.any():
-            # Every unit keeps some, so all are written, and their rows can be computed.
-            needed[:] = 1
-        counts = needed.sum(axis=1, dtype=np.int64)
-        firsts = np.cumsum(counts) - counts
-        if not counts.sum():
-            return
-        rows = self._scratch.rows(int(counts.sum()), self.rows.length)
-        exponents = np.zeros(needed.shape, dtype=np.int8)
-        arguments = (activations, batch.present, batch.positions, batch.lengths, self._signs, needed, firsts)
-        over_ranges(
-            len(needed),
-            lambda low, high: write_rows(*arguments, largest.view(np.int32), low, high, rows, exponents),
-        )
-        file = self.rows.drawn if drawn.any() else self.rows.kept
-        first = self._scratch.append_to(file, rows)
-        numbers = first + firsts[:, None] + np.cumsum(needed, axis=1) - needed
-        addresses = (DRAWN - numbers if drawn.any() else numbers).astype(np.int32)
-        places = batch.drawn[drawn]
-        self.drawn_maxima[:, places] = maxima[:, drawn]
-        self.drawn_exponents[:, places] = exponents[:, drawn]
-        self.drawn_rows[places, 0] = first + np.flatnonzero(drawn)
-        self.drawn_rows[places, 1] = len(batch)
-        splits = np.unique(batch.splits)
-
-        def settle(low: int, high: int) -> None:
-            for kept in self.lists.values():
-                kept.settle(splits, addresses, exponents, low, high)
-
-        over_ranges(len(needed), settle)
         self._compact()
+
+    def _remember_drawn(
+        self, batch: CountedBatch, low: int, high: int, first: int, maxima: np.ndarray, exponents: np.ndarray
+    ) -> None:
+        drawn = np.flatnonzero(batch.drawn >= 0)
+        places = batch.drawn[drawn]
+        self.drawn_maxima[low:high, places] = maxima[low:high, drawn]
+        self.drawn_exponents[low:high, places] = exponents[low:high, drawn]
+        self.drawn_firsts[places, low // RANGE] = first + drawn
+        self.drawn_steps[places] = len(batch)
 
     def _compact(self) -> None:
         slots = sum(kept.addresses.size for kept in self.lists.values())
@@ -193,11 +184,12 @@ class SiteReducer:
         self.histogram.merge(other.histogram)
         if self.token_sums and other.token_sums:
             self.token_sums.merge(other.token_sums)
-        there = np.flatnonzero(other.drawn_rows[:, 1])
+        there = np.flatnonzero(other.drawn_steps)
         self.drawn_maxima[:, there] = other.drawn_maxima[:, there]
         self.drawn_exponents[:, there] = other.drawn_exponents[:, there]
-        shift, _ = self.rows.drawn.append(other.rows.drawn.take(np.arange(other.rows.drawn.n_rows)))
-        self.drawn_rows[there] = other.drawn_rows[there] + [shift, 0]
+        shift = self.rows.drawn.append(other.rows.drawn.take(np.arange(other.rows.drawn.n_rows)))
+        self.drawn_firsts[there] = other.drawn_firsts[there] + shift
+        self.drawn_steps[there] = other.drawn_steps[there]
         for mine, theirs in zip(self.lists.values(), other.lists.values(), strict=True):
             for split in range(len(SPLITS)):
                 self._absorb(mine, theirs, split, other.rows, shift)
@@ -207,11 +199,11 @@ class SiteReducer:
         taken = mine.absorb(theirs, split)
         addresses = theirs.addresses[:, split].copy()
         moved = taken & (addresses >= 0)
-        first, _ = self.rows.kept.append(rows.kept.take(addresses[moved]))
+        first = self.rows.kept.append(rows.kept.take(addresses[moved]))
         addresses[moved] = first + np.arange(moved.sum(), dtype=np.int32)
         addresses[addresses <= DRAWN] -= shift
         exponents = np.ascontiguousarray(theirs.exponents[:, split])
-        mine.settle(np.array([split]), addresses, exponents, 0, len(addresses))
+        mine.settle(np.array([split]), 0, 1, addresses, exponents, 0, len(addresses))
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Fields of `UnitStatistics` over all splits, float64 [unit]; `quantiles` [unit quantile]."""
@@ -235,8 +227,8 @@ class SiteReducer:
     def _of_every_unit(self, rows: np.ndarray) -> KeptSequences:
         places = self._places(rows)
         units = np.arange(len(self.columns))[:, None, None]
-        there = self.drawn_rows[places, 1] > 0
-        addresses = DRAWN - (self.drawn_rows[places, 0] + units * self.drawn_rows[places, 1])
+        there = self.drawn_steps[places] > 0
+        addresses = DRAWN - (self.drawn_firsts[places, units // RANGE] + units % RANGE * self.drawn_steps[places])
         there &= rows != NONE
         return KeptSequences(
             np.broadcast_to(np.where(there, rows, NONE), addresses.shape).astype(np.int32),
@@ -254,7 +246,7 @@ class SiteReducer:
         parts = self._parts.items()
         return {
             **{f"{name}.{array}": values for name, part in parts for array, values in part.arrays().items()},
-            **{name: getattr(self, name) for name in ("drawn_maxima", "drawn_exponents", "drawn_rows")},
+            **{name: getattr(self, name) for name in _DRAWN_STATE},
             "kept": self.rows.kept.take(np.arange(self.rows.kept.n_rows)),
             "drawn": self.rows.drawn.take(np.arange(self.rows.drawn.n_rows)),
         }
@@ -264,7 +256,7 @@ class SiteReducer:
         for name, part in self._parts.items():
             prefix = f"{name}."
             part.load({key.removeprefix(prefix): a for key, a in arrays.items() if key.startswith(prefix)})
-        for name in ("drawn_maxima", "drawn_exponents", "drawn_rows"):
+        for name in _DRAWN_STATE:
             setattr(self, name, np.array(arrays[name]))
         self.rows.kept.append(arrays["kept"])
         self.rows.drawn.append(arrays["drawn"])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import tempfile
+import threading
 import weakref
-import zlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+import xxhash
 
 from neurogloss.reducers.compiled import compiled
 from neurogloss.reducers.summarizing import BLOCK
+
+_PACKED = 4
+"""Values of 16 bits that are moved as one number of 64 bits."""
 
 DRAWN = -2
 """Address `DRAWN - n` is row `n` of the file of drawn sequences; an address from 0 on is a row of the other file."""
@@ -43,14 +44,8 @@ def values_at(
     return np.ldexp(whole.astype(np.float32), exponents[..., None].astype(np.int32))
 
 
-@functools.cache
-def _writer(process: int) -> ThreadPoolExecutor:
-    # One thread per process, so that what is written to a file keeps its order; it does not survive a fork.
-    return ThreadPoolExecutor(1, thread_name_prefix="rows")
-
-
 class RowFile:
-    """Rows of 16-bit whole numbers, appended to a file by a thread, so that the subject need not wait for the disk.
+    """Rows of 16-bit whole numbers, appended to a file; threads may do so at the same time.
 
     Args:
         path: The file; without one, a temporary file that has no name.
@@ -61,81 +56,51 @@ class RowFile:
         self.path = path
         self.length = length
         self.n_rows = 0
-        self._crc32 = 0
-        self._failed: OSError | None = None
+        self._checksum = xxhash.xxh3_64()
+        self._appending = threading.Lock()
         self._file: IO[bytes] = path.open("w+b", 0) if path else tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self.close = weakref.finalize(self, self._file.close)
         """Closes the file, as happens at the latest when nobody holds this object; one without a name is gone."""
 
-    def append(self, rows: np.ndarray) -> tuple[int, Future[None]]:
-        """Has int16 [row value] written.
-
-        Returns:
-            The number of the first row, and what is done when the array may be changed again.
+    def append(self, rows: np.ndarray) -> int:
+        """Writes int16 [row value], and returns the number of the first row.
 
         Raises:
-            OSError: An earlier row could not be written.
+            OSError: They could not be written.
         """
-        if self._failed:
-            raise self._failed
-        first = self.n_rows
-        self.n_rows += len(rows)
-        return first, _writer(os.getpid()).submit(self._write, rows)
+        data = memoryview(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+        with self._appending:
+            first = self.n_rows
+            self.n_rows += len(rows)
+            self._checksum.update(data)
+            while len(data):
+                data = data[self._file.write(data) :]
+        return first
 
-    def flush(self) -> None:
-        """Waits until all is written.
-
-        Raises:
-            OSError: A row could not be written.
-        """
-        _writer(os.getpid()).submit(int).result()
-        if self._failed:
-            raise self._failed
-
-    def crc32(self) -> int:
-        """Of the whole file."""
-        self.flush()
-        return self._crc32
+    @property
+    def checksum(self) -> str:
+        """XXH3 of the whole file, of 64 bits in hexadecimal digits."""
+        return self._checksum.hexdigest()
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """Rows by their numbers, int16 [row value]."""
         if not len(rows):
             return np.zeros((0, self.length), dtype=np.int16)
-        self.flush()
         mapped = np.memmap(self._file, dtype=np.int16, mode="r", shape=(self.n_rows, self.length))
         return np.array(mapped[rows])
 
-    def _write(self, rows: np.ndarray) -> None:
-        data = memoryview(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
-        try:
-            self._crc32 = zlib.crc32(data, self._crc32)
-            while len(data):
-                data = data[self._file.write(data) :]
-        except OSError as error:
-            self._failed = error
 
-
-class Scratch:
-    """Memory for rows on their way to a file: to ask for it anew for each batch costs as much as filling it."""
+class Scratch(threading.local):
+    """Each thread's memory for rows on their way to a file: to ask for it anew costs as much as filling it."""
 
     def __init__(self) -> None:
-        self._buffers = [np.empty(0, dtype=np.int16)] * 3
-        self._written: list[Future[None] | None] = [None] * 3
-        self._turn = 0
+        self._buffer = np.empty(0, dtype=np.int16)
 
     def rows(self, n: int, length: int) -> np.ndarray:
         """int16 [row value], holding anything."""
-        self._turn = (self._turn + 1) % len(self._buffers)
-        if written := self._written[self._turn]:
-            written.result()
-        if self._buffers[self._turn].size < n * length:
-            self._buffers[self._turn] = np.empty(n * length, dtype=np.int16)
-        return self._buffers[self._turn][: n * length].reshape(n, length)
-
-    def append_to(self, file: RowFile, rows: np.ndarray) -> int:
-        """Has the rows last given out written, and returns the number of the first."""
-        first, self._written[self._turn] = file.append(rows)
-        return first
+        if self._buffer.size < n * length:
+            self._buffer = np.empty(n * length, dtype=np.int16)
+        return self._buffer[: n * length].reshape(n, length)
 
 
 class ValueRows:
@@ -144,11 +109,12 @@ class ValueRows:
     Args:
         directory: Where the files are made; without one they have no names.
         name: How the files are called, but for their endings.
-        length: Values in a row.
+        length: Positions in a sequence.
     """
 
     def __init__(self, directory: Path | None, name: str, length: int) -> None:
-        self.length = length
+        self.length = length = -(-length // _PACKED) * _PACKED
+        """Values in a row: those beyond the sequence are 0."""
         self._path = directory / f"{name}.kept" if directory else None
         self.kept = RowFile(self._path, length)
         self.drawn = RowFile(directory / f"{name}.drawn" if directory else None, length)
@@ -158,9 +124,9 @@ class ValueRows:
         return values_at(self.kept.take, self.drawn.take, addresses, exponents, self.length)
 
     @property
-    def checksums(self) -> dict[Path, int]:
-        """The files that have a name, with their CRC-32."""
-        return {file.path: file.crc32() for file in (self.kept, self.drawn) if file.path}
+    def checksums(self) -> dict[Path, str]:
+        """The files that have a name, with their XXH3."""
+        return {file.path: file.checksum for file in (self.kept, self.drawn) if file.path}
 
     def compact(self, addresses: list[np.ndarray]) -> None:
         """Writes the kept rows anew, unit by unit, without those that no list holds any longer.
@@ -175,11 +141,9 @@ class ValueRows:
             # Ordered by unit, then by address.
             keys = [array + (np.arange(len(array), dtype=np.int64) << 32)[:, None, None] for array in block]
             live = np.unique(np.concatenate([key[array >= 0] for key, array in zip(keys, block, strict=True)]))
-            first, written = new.append(self.kept.take(live & 0xFFFFFFFF))
-            written.result()
+            first = new.append(self.kept.take(live & 0xFFFFFFFF))
             for key, array in zip(keys, block, strict=True):
                 array[array >= 0] = first + np.searchsorted(live, key[array >= 0])
-        new.flush()
         self.kept.close()
         if target and self._path:
             target.replace(self._path)
@@ -195,21 +159,26 @@ def write_rows(
     lengths: np.ndarray,  # int64 [seq]
     signs: np.ndarray,  # float32 [unit]
     needed: np.ndarray,  # uint8 [unit seq]
-    firsts: np.ndarray,  # int64 [unit]: the row of the unit's first needed sequence
     bits: np.ndarray,  # int32 [unit seq]: of the float32 of the largest absolute value
     low: int,
     high: int,
     rows: np.ndarray,  # int16 [row pos], written: 0 where nothing counts
+    numbers: np.ndarray,  # int32 [unit seq], written: which of the rows
     exponents: np.ndarray,  # int8 [unit seq], written
 ) -> None:
     """Writes the needed rows of the units `[low, high)`, scaled by the power of two that leaves them the most bits."""
-    n_positions = rows.shape[1]
-    whole = np.empty((n_positions, BLOCK), dtype=np.int16)
+    packed = rows.view(np.int64)
+    whole = np.zeros((rows.shape[1], BLOCK), dtype=np.int32)
+    words = np.empty((packed.shape[1], BLOCK), dtype=np.int64)
     scales = np.empty(BLOCK, dtype=np.float32)
     scale_bits = scales.view(np.int32)
+    n_before = np.empty(BLOCK, dtype=np.int32)
+    used = 0
     for begin in range(low, high, BLOCK):
         width = min(BLOCK, high - begin)
-        nexts = firsts[begin : begin + width].copy()
+        for u in range(width):
+            n_before[u] = used
+            used += needed[begin + u].sum()
         for i in range(len(lengths)):
             wanted = False
             for u in range(width):
@@ -220,17 +189,26 @@ def write_rows(
                 scale_bits[u] = (127 + 14 - exponent) << 23
             if not wanted:
                 continue
-            if lengths[i] < n_positions:
+            for u in range(width):
+                scales[u] *= signs[begin + u]
+            if lengths[i] < len(whole):
                 whole[:] = 0
             for j in range(lengths[i]):
-                position = positions[i, j]
-                values = activations[present[i], position, begin : begin + width]
+                values = activations[present[i], positions[i, j], begin : begin + width]
+                at_position = whole[positions[i, j]]
                 for u in range(width):
-                    scaled = np.rint(values[u] * signs[begin + u] * scales[u])
-                    whole[position, u] = np.int16(min(scaled, np.float32(32767)))
+                    at_position[u] = np.int32(min(np.rint(values[u] * scales[u]), np.float32(32767)))
+            # Units' rows are columns here, and moving single values would take longer than computing them.
+            for k in range(len(words)):
+                a, b, c, d = whole[4 * k], whole[4 * k + 1], whole[4 * k + 2], whole[4 * k + 3]
+                word = words[k]
+                for u in range(BLOCK):
+                    low_half = (np.int64(a[u]) & 0xFFFF) | ((np.int64(b[u]) & 0xFFFF) << 16)
+                    word[u] = low_half | ((np.int64(c[u]) & 0xFFFF) << 32) | (np.int64(d[u]) << 48)
             for u in range(width):
                 if needed[begin + u, i]:
-                    row = rows[nexts[u]]
-                    for position in range(n_positions):
-                        row[position] = whole[position, u]
-                    nexts[u] += 1
+                    row = packed[n_before[u]]
+                    for k in range(len(words)):
+                        row[k] = words[k, u]
+                    numbers[begin + u, i] = n_before[u]
+                    n_before[u] += 1

@@ -38,7 +38,7 @@ UNITS, TOKEN_SUMS, STATISTICS = "units", "token_sums", "statistics"
 """The kinds of sets of units."""
 
 _TOKENS = "tokens"
-_FORMAT = 2
+_FORMAT = 3
 """Raised when the files' layout changes: older collections are then not found, and collected anew."""
 
 
@@ -61,12 +61,18 @@ class ActivationStore:
         """A collection that is there.
 
         Raises:
-            StoreError: It is not there, or damaged.
+            StoreError: It is not there, or damaged, or its files are laid out as an earlier version did.
         """
         manifest = read_manifest(self.root / key / _TOKENS) if key in self.keys() else None
         if manifest is None:
             raise StoreError(
                 f"The store holds no collection {key!r}.", known=f"{self.root} holds {len(self.keys())} collections."
+            )
+        if manifest.get("format") != _FORMAT:
+            raise StoreError(
+                f"The collection {key} was written by an earlier version.",
+                known=f"Its files are of format {manifest.get('format', 'unknown')}, and this version reads {_FORMAT}.",
+                remedy="Start the run again: what it needs is collected anew.",
             )
         return StoredCollection(self.root / key, manifest["identity"])
 
@@ -161,7 +167,7 @@ class StoredCollection:
     @contextmanager
     def writing_tokens(self, manifest: dict[str, Any]) -> Iterator[Path]:
         """A directory for `write_table`, whose result goes into `manifest`; sealed at the block's end."""
-        manifest["identity"] = self.identity
+        manifest |= {"format": _FORMAT, "identity": self.identity}
         with sealing(self.directory / _TOKENS, manifest) as directory:
             yield directory
 
@@ -180,6 +186,8 @@ class StoredCollection:
         Raises:
             StoreError: A set is damaged.
         """
+        if not any(self._of(kind, site) for site in {unit.site for unit in units}):
+            return tuple(units)
         lacking: dict[str, set[int]] = {}
         for site, columns in UnitSelection(tuple(units)).columns.items():
             keys = _unit_keys(columns)
@@ -216,19 +224,20 @@ class StoredCollection:
             raise StoreError(f"The collection {self.key} holds no {kind} of all units of {site}.") from error
 
     @contextmanager
-    def writing(self, kind: str, units: Sequence[UnitId]) -> Iterator[UnitsWriter]:
+    def writing(self, kind: str, selection: UnitSelection) -> Iterator[UnitsWriter]:
         """Writes a set of units, sealed at the block's end."""
-        named = sorted(f"{unit.site}/{_unit_key(unit)}" for unit in units)
-        digest = hashlib.sha256("\n".join(named).encode("utf-8")).hexdigest()[:16]
+        digest = hashlib.sha256()
+        for site, columns in sorted(selection.columns.items()):
+            digest.update(f"{site}\n".encode() + np.sort(_unit_keys(columns)).astype("<i8").tobytes())
         sites: dict[str, str] = {}
-        checksums: dict[str, int] = {}
+        checksums: dict[str, str] = {}
         content = {
             "kind": kind,
-            "n_units": len(named),
+            "n_units": len(selection.units),
             "rows": "int16 [row length], to be multiplied by 2 ** exponent",
             "sites": sites,
         }
-        with sealing(self.directory / f"{kind}-{digest}", content, checksums) as directory:
+        with sealing(self.directory / f"{kind}-{digest.hexdigest()[:16]}", content, checksums) as directory:
             yield UnitsWriter(directory, sites, checksums)
         self._paths.pop(kind, None)
 
@@ -249,19 +258,19 @@ class StoredCollection:
 class UnitsWriter:
     """Writes one set of units, site by site; made by `StoredCollection.writing`."""
 
-    def __init__(self, directory: Path, sites: dict[str, str], checksums: dict[str, int]) -> None:
+    def __init__(self, directory: Path, sites: dict[str, str], checksums: dict[str, str]) -> None:
         self.directory = directory
         """Where the sites' rows are written, to `site-NUMBER.kept` and `site-NUMBER.drawn`."""
         self._sites = sites
         self._checksums = checksums
 
-    def add(self, site: str, arrays: SiteArrays, rows: Mapping[Path, int] = MappingProxyType({})) -> None:
+    def add(self, site: str, arrays: SiteArrays, rows: Mapping[Path, str] = MappingProxyType({})) -> None:
         """Writes the arrays of the next site.
 
         Args:
             site: Its name.
             arrays: Its arrays.
-            rows: The files of its rows, with their CRC-32.
+            rows: The files of its rows, with their XXH3.
         """
         name = f"site-{len(self._sites):04d}.safetensors"
         keys = _unit_keys(arrays.columns)

@@ -11,12 +11,13 @@ import json
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import xxhash
 
 from neurogloss.errors import StoreError
 
@@ -26,14 +27,14 @@ _PARTIAL = ".partial-"
 
 @contextmanager
 def sealing(
-    target: Path, content: dict[str, Any], checksums: Mapping[str, int] = MappingProxyType({})
+    target: Path, content: dict[str, Any], checksums: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[Path]:
     """Gives a directory to write to, which becomes `target` when the block ends without an error.
 
     Args:
         target: The final directory. If another process seals it first, its version stays.
         content: What the manifest says beside the checksums; read at the end of the block.
-        checksums: CRC-32 of files whose writer has computed it on the way; read at the end of the block.
+        checksums: XXH3 of files whose writer has computed it on the way; read at the end of the block.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target.parent)
@@ -45,7 +46,7 @@ def sealing(
         files = {
             path.name: {
                 "bytes": path.stat().st_size,
-                "crc32": checksums[path.name] if path.name in checksums else _crc32(path),
+                "xxh3": checksums[path.name] if path.name in checksums else _xxh3(path),
             }
             for path in sorted(partial.iterdir())
         }
@@ -77,14 +78,14 @@ def read_manifest(directory: Path) -> Mapping[str, Any] | None:
 
 
 def verify(directory: Path) -> None:
-    """Reads every file of a sealed directory and compares its CRC-32 with the manifest's.
+    """Reads every file of a sealed directory and compares its XXH3 with the manifest's.
 
     Raises:
         StoreError: One differs, or is missing.
     """
     manifest = read_manifest(directory) or {"files": {}}
     for name, entry in manifest["files"].items():
-        if _crc32(directory / name) != entry.get("crc32"):
+        if _xxh3(directory / name) != entry.get("xxh3"):
             raise _damaged(directory, f"{name} does not match its checksum.")
 
 
@@ -132,9 +133,9 @@ def _damaged(directory: Path, known: str) -> StoreError:
     )
 
 
-def _crc32(path: Path) -> int:
-    checksum = 0
+def _xxh3(path: Path) -> str:
+    checksum = xxhash.xxh3_64()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            checksum = zlib.crc32(block, checksum)
-    return checksum
+            checksum.update(block)
+    return checksum.hexdigest()

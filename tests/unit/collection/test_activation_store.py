@@ -17,7 +17,7 @@ import pytest
 from neurogloss.errors import StoreError
 from neurogloss.pipeline.collection import collect_units
 from neurogloss.pipeline.progress import Progress
-from neurogloss.records.plans import CollectionPlan, UnitColumns
+from neurogloss.records.plans import CollectionPlan, UnitColumns, UnitSelection
 from neurogloss.records.tokens import Split, TokenSequence
 from neurogloss.records.units import UnitId
 from neurogloss.store import array_files
@@ -40,7 +40,7 @@ def arrays(indices, signs=None, **plain: np.ndarray) -> SiteArrays:
 
 def write(stored: StoredCollection, sites: dict[str, SiteArrays]) -> None:
     units = [UnitId(site, int(i)) for site, of_site in sites.items() for i in of_site.columns.indices]
-    with stored.writing(UNITS, units) as writer:
+    with stored.writing(UNITS, UnitSelection(tuple(units))) as writer:
         for site, of_site in sites.items():
             writer.add(site, of_site)
 
@@ -95,7 +95,7 @@ def test_values_are_rows_at_addresses(stored: StoredCollection) -> None:
     addresses = np.array([[[1, -1], [-2, 0]]], np.int32)  # [unit split slot]
     exponents = np.array([[[2, 0], [-1, 0]]], np.int8)
     units = [UnitId(SITE, 5)]
-    with stored.writing(UNITS, units) as writer:
+    with stored.writing(UNITS, UnitSelection(tuple(units))) as writer:
         for name, rows in (("site-0000.kept", kept), ("site-0000.drawn", drawn)):
             (writer.directory / name).write_bytes(rows.tobytes())
         made = arrays([5], top_addresses=addresses, top_exponents=exponents)
@@ -158,6 +158,10 @@ def test_listing_disk_use_and_deleting(tmp_path: Path) -> None:
     write(two, {SITE: arrays([1])})
     assert store.keys() == tuple(sorted([one.key, two.key]))
     assert store.open(two.key).identity == {"plan": 2}
+    manifest = two.directory / "tokens" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": ', '"format": 1'))
+    with pytest.raises(StoreError, match="earlier version"):
+        store.open(two.key)
     assert store.disk_use()[two.key] == sum(p.stat().st_size for p in two.directory.rglob("*.*") if p.is_file())
     store.delete(one.key)
     assert store.keys() == (two.key,)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
+import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Split, TokenSequence
 from neurogloss.records.units import UnitId
 from neurogloss.reducers.best_sequences import BestSequences
+from neurogloss.reducers.compiled import RANGE
 from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
 from neurogloss.reducers.maxima_histogram import HIGHEST, LOWEST, RELATIVE_ERROR
 from neurogloss.reducers.quantile_sample import KeptSequences
@@ -334,7 +336,8 @@ def test_best_sequences_against_sorting() -> None:
         needed = np.zeros((2, len(chunk)), np.uint8)
         here = np.ascontiguousarray(keys[:, chunk])
         kept.offer(here, np.broadcast_to(rows[chunk], here.shape), np.full(len(chunk), 1), needed, 0, 2)
-        kept.settle(np.array([1]), np.tile(chunk, (2, 1)).astype(np.int32), np.zeros((2, len(chunk)), np.int8), 0, 2)
+        numbers = np.tile(chunk, (2, 1)).astype(np.int32)
+        kept.settle(np.array([1]), 0, 1, numbers, np.zeros_like(numbers, np.int8), 0, 2)
     for unit in range(2):
         best = sorted(range(50), key=lambda i, u=unit: (-keys[u, i], i))[:7]
         assert kept.rows[unit, 1].tolist() == kept.addresses[unit, 1].tolist() == best
@@ -354,7 +357,7 @@ def test_rows_that_no_list_holds_any_longer_are_left_out(tmp_path) -> None:
     assert values_of(part, top)[0, 0, :, 0].tolist() == [200, 199]
     assert part.rows.kept.n_rows <= 2 * 2 * len(SPLITS)
     for path, checksum in part.rows.checksums.items():
-        assert zlib.crc32(path.read_bytes()) == checksum
+        assert xxhash.xxh3_64_hexdigest(path.read_bytes()) == checksum
 
 
 @settings(deadline=None)
@@ -369,6 +372,45 @@ def test_rows_hold_sixteen_bits_of_the_largest_value(values: list[float]) -> Non
     largest = max(map(abs, values))
     for value, kept in zip(values, there, strict=True):
         assert abs(kept - value) <= largest * 2**-15 + 1e-37
+
+
+def test_many_units_against_plain_arrays(tmp_path) -> None:
+    # More units than a thread takes at a time, a length that is no multiple of four, and gaps between counted tokens.
+    rng = np.random.default_rng(0)
+    length, n_units, rows = 7, 2 * RANGE + 50, [int(n) for n in rng.integers(1, 8, 40)]
+    sequences = [sequence(i, [5] * n, n_special=int(n > 2)) for i, n in enumerate(rows)]
+    signs = np.where(np.arange(n_units) % 3 == 0, -1, 1)
+    selection = UnitSelection(tuple(UnitId(SITE, i, "-" if sign < 0 else "+") for i, sign in enumerate(signs)))
+    plan = CollectionPlan(sequence_length=length, top_k=3, n_random=4, n_importance=2, per_bin=1)
+    reducer = UnitReducer(selection, draws_of(sequences, plan), directory=tmp_path)
+    values = rng.standard_normal((40, length, n_units)).astype(np.float32)
+    for start in range(0, 40, 6):
+        batch = Batch.of(sequences[start : start + 6])
+        reducer.add(batch, {SITE: values[start : start + 6, : batch.token_ids.shape[1]]})
+    part, signed = reducer.sites[SITE], values * signs
+    counted = [signed[i, int(n > 2) : n] for i, n in enumerate(rows)]
+    together = np.concatenate(counted).astype(np.float64)
+    statistics = part.statistics()
+    for name, expected in (
+        ("mean", together.mean(axis=0)),
+        ("variance", together.var(axis=0)),
+        ("skewness", scipy.stats.skew(together)),
+        ("kurtosis", scipy.stats.kurtosis(together)),
+        ("minimum", together.min(axis=0)),
+        ("maximum", together.max(axis=0)),
+        ("firing_fraction", (together > 0).mean(axis=0)),
+    ):
+        np.testing.assert_allclose(statistics[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+    maxima = np.stack([each.max(axis=0) for each in counted], axis=1)
+    samples = part.samples()
+    np.testing.assert_array_equal(samples["top"].rows[:, 0], np.argsort(-maxima, axis=1, kind="stable")[:, :3])
+    for name in ("top", "random", "importance", "quantile"):
+        found = values_of(part, samples[name])
+        for place in np.argwhere(samples[name].rows != NONE):
+            row, unit = samples[name].rows[tuple(place)], place[0]
+            expected = np.zeros(8, np.float32)
+            expected[int(rows[row] > 2) : rows[row]] = counted[row][:, unit]
+            np.testing.assert_allclose(found[tuple(place)], expected, atol=2**-14 * abs(expected).max(), err_msg=name)
 
 
 def test_seeded_hashes_are_fixed_and_even() -> None:
