@@ -1,7 +1,8 @@
 """Loops over units as machine code, and over ranges of units on all processors.
 
 What numpy does in many passes over an array that does not fit the cache, a compiled loop does in one.
-numba is imported when a function is first called, and its code is kept beside the module.
+numba is imported when a function is first called, and its code is kept beside the module until that file changes:
+whoever changes a constant that a function takes from another module must touch the function's own, too.
 """
 
 from __future__ import annotations

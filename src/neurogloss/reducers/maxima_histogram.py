@@ -10,7 +10,7 @@ from neurogloss.reducers.compiled import compiled, over_ranges
 
 RELATIVE_ERROR = 1 / 32
 """Largest relative error of a quantile between `LOWEST` and `HIGHEST`."""
-LOWEST, HIGHEST = 2.0**-20, 2.0**20
+LOWEST, HIGHEST = 2.0**-16, 2.0**16
 """Maxima below `LOWEST` (all that are not positive among them) count as 0; from `HIGHEST` on is one bin."""
 QUANTILES = (0.5, 0.9, 0.99, 0.999, 1.0)
 """The quantiles in `UnitStatistics`."""
@@ -75,3 +75,12 @@ def _find(counts: np.ndarray, ranks: np.ndarray, low: int, high: int, bins: np.n
                 number += 1
                 passed += counts[unit, number]
             bins[unit, i] = number
+
+
+@compiled
+def count_maxima(bits: np.ndarray, counts: np.ndarray, low: int, high: int) -> None:
+    """Counts the maxima of the units `[low, high)`: the bits of float32, int32 [unit seq], in uint32 [unit bin]."""
+    for unit in range(low, high):
+        for i in range(bits.shape[1]):
+            number = (bits[unit, i] >> SHIFT) - FIRST + 1
+            counts[unit, min(max(number, 0), N_BINS - 1)] += np.uint32(1)

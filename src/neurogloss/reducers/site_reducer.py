@@ -15,11 +15,11 @@ from neurogloss.reducers.compiled import RANGE, over_ranges
 from neurogloss.reducers.counted_batch import CountedBatch
 from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
 from neurogloss.reducers.importance import importance_keys
-from neurogloss.reducers.maxima_histogram import MaximaHistogram
+from neurogloss.reducers.maxima_histogram import MaximaHistogram, count_maxima
 from neurogloss.reducers.moments import Moments
 from neurogloss.reducers.quantile_sample import KeptSequences, quantile_sample
 from neurogloss.reducers.seeded_hash import hashes, mixed, salt
-from neurogloss.reducers.summarizing import count_maxima, summarize
+from neurogloss.reducers.summarizing import summarize
 from neurogloss.reducers.token_sums import TokenSums
 from neurogloss.reducers.value_rows import DRAWN, Scratch, ValueRows, write_rows
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from neurogloss.reducers.compiled import compiled
-from neurogloss.reducers.maxima_histogram import FIRST, N_BINS, SHIFT
 
 BLOCK = 64
 """Units whose values at one position are taken together."""
@@ -118,12 +117,3 @@ def summarize(
                         first_position[unit] += 1
             n = both
     return finite
-
-
-@compiled
-def count_maxima(bits: np.ndarray, counts: np.ndarray, low: int, high: int) -> None:
-    """Counts the maxima of the units `[low, high)`: the bits of float32, int32 [unit seq], in uint32 [unit bin]."""
-    for unit in range(low, high):
-        for i in range(bits.shape[1]):
-            number = (bits[unit, i] >> SHIFT) - FIRST + 1
-            counts[unit, min(max(number, 0), N_BINS - 1)] += np.uint32(1)
