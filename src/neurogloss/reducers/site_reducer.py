@@ -112,11 +112,14 @@ class SiteReducer:
         if self.token_sums:
             self.token_sums.add(batch, activations, self._signs)
         shape = (len(self.columns), len(batch))
-        maxima, largest = np.empty((2, *shape), dtype=np.float32)
+        maxima = self._scratch.empty("maxima", shape, np.float32)
+        largest = self._scratch.empty("largest", shape, np.float32)
         # Where every unit keeps one of the sequences, all are written, so that their addresses can be computed.
         all_written = bool((batch.drawn >= 0).any())
-        needed = np.full(shape, all_written, dtype=np.uint8)
-        numbers, exponents = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int8)
+        needed = self._scratch.empty("needed", shape, np.uint8)
+        needed[:] = all_written
+        numbers = self._scratch.empty("numbers", shape, np.int32)
+        exponents = self._scratch.empty("exponents", shape, np.int8)
         hashed = mixed(batch.ids)
         rows_of_batch = np.broadcast_to(batch.rows, shape)
         values = (activations, batch.present, batch.positions)
@@ -140,13 +143,13 @@ class SiteReducer:
             for subset, of_subset in zip(self.subsets, batch.subset_splits, strict=True):
                 subset.offer(maxima, rows_of_batch, of_subset, needed, low, high)
             if self.draws.plan.n_importance:
-                keys = np.empty((high, len(batch)), dtype=np.float32)
+                keys = self._scratch.empty("keys", (high, len(batch)), np.float32)
                 importance_keys(hashed, self._importance_salts, maxima, low, high, keys)
                 self.importance.offer(keys, rows_of_batch, batch.splits, needed, low, high)
             n_rows = int(np.count_nonzero(needed[low:high]))
             if not n_rows:
                 return
-            rows = self._scratch.rows(n_rows, self.rows.length)
+            rows = self._scratch.empty("rows", (n_rows, self.rows.length), np.int16)
             write_rows(
                 *(*values, batch.lengths, self._signs, needed, largest.view(np.int32), low, high),
                 *(rows, numbers, exponents),

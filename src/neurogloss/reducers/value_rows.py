@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
 import weakref
@@ -91,16 +92,20 @@ class RowFile:
 
 
 class Scratch(threading.local):
-    """Each thread's memory for rows on their way to a file: to ask for it anew costs as much as filling it."""
+    """Each thread's memory for what is not kept beyond a batch.
+
+    To ask for it anew costs as much as filling it, and leaves holes between the subject's own tensors.
+    """
 
     def __init__(self) -> None:
-        self._buffer = np.empty(0, dtype=np.int16)
+        self._buffers: dict[str, np.ndarray] = {}
 
-    def rows(self, n: int, length: int) -> np.ndarray:
-        """int16 [row value], holding anything."""
-        if self._buffer.size < n * length:
-            self._buffer = np.empty(n * length, dtype=np.int16)
-        return self._buffer[: n * length].reshape(n, length)
+    def empty(self, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+        """An array that holds anything, and is given out again when the thread next asks for this name."""
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if name not in self._buffers or self._buffers[name].size < size:
+            self._buffers[name] = np.empty(size, dtype=np.uint8)
+        return self._buffers[name][:size].view(dtype).reshape(shape)
 
 
 class ValueRows:

@@ -18,7 +18,7 @@ from neurogloss.records.tokens import Batch, Tokenized
 from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import TransformersSubjectConfig
 from neurogloss_transformers.loading import empty_model, load_model, load_tokenizer, model_identity
-from neurogloss_transformers.room import Room
+from neurogloss_transformers.room import Room, return_free_memory
 from neurogloss_transformers.tokenizing import DocumentTokenizer
 
 if TYPE_CHECKING:  # a run that is whole already must not wait for torch
@@ -29,6 +29,10 @@ if TYPE_CHECKING:  # a run that is whole already must not wait for torch
     from neurogloss.reducers.counted_batch import CountedBatch
     from neurogloss.reducers.unit_reducer import UnitReducer
     from neurogloss_transformers.output_side import OutputSide
+
+
+_BETWEEN_RETURNS = 8
+"""Batches of a collection after which memory that is free is given back."""
 
 
 class _AllRead(Exception):
@@ -95,9 +99,11 @@ class TransformersSubject(SubjectModel, OutputWeights):
         wanted = reducer.wanted
         for name, indices in wanted.items():
             self._check(name, indices)
-        for batch in batches:
+        for number, batch in enumerate(batches, start=1):
             with self._running, torch.inference_mode():
                 self._reduce(batch, wanted, reducer)
+            if number % _BETWEEN_RETURNS == 0:
+                return_free_memory()
 
     def _reduce(self, batch: Batch, wanted: Mapping[str, np.ndarray], reducer: UnitReducer) -> None:
         import torch
