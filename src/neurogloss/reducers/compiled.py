@@ -1,13 +1,13 @@
 """Loops over units as machine code, and over ranges of units on all processors.
 
 What numpy does in many passes over an array that does not fit the cache, a compiled loop does in one.
-numba is imported when a function is first called, and its code is kept beside the module until that file changes:
-whoever changes a constant that a function takes from another module must touch the function's own, too.
+numba is imported when a function is first called, and its code is kept beside the module.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -24,6 +24,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     def machine_code() -> Callable[..., Any]:
         import numba
 
+        # Kept code is out of date when the function's file changes; constants may come from other files.
+        function.__qualname__ += f"-{_constants(function)}"
         options: Any = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
         try:
             made: Callable[..., Any] = numba.njit(cache=True, **options)(function)
@@ -36,6 +38,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return machine_code()(*arguments)
 
     return call
+
+
+def _constants(function: Callable[..., Any]) -> str:
+    """A digest of the numbers that a function takes from its module."""
+    values = [(name, function.__globals__.get(name)) for name in sorted(function.__code__.co_names)]
+    named = repr([(name, value) for name, value in values if isinstance(value, (int, float))])
+    return hashlib.sha256(named.encode()).hexdigest()[:8]
 
 
 @functools.cache
