@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # a run that is whole already must not wait for torch
     from neurogloss_transformers.output_side import OutputSide
 
 
-_BETWEEN_RETURNS = 16
+_BETWEEN_RETURNS = 8
 """Batches of a collection after which memory that is free is given back."""
 
 
