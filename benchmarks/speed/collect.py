@@ -23,7 +23,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import neurogloss_transformers  # noqa: F401  # isort: skip  (before torch, whose threads it tells how to wait)
+# Before torch, whose threads the plugin tells how to wait.
+from neurogloss_transformers.configs import SMOLLM2, TransformersSubjectConfig  # isort: skip
 import numpy as np
 import torch
 
@@ -38,7 +39,6 @@ from neurogloss.records.tokens import Batch, Split, Tokenized
 from neurogloss.records.units import Site, UnitId
 from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss.store.activations import ActivationStore
-from neurogloss_transformers.configs import SMOLLM2, TransformersSubjectConfig
 from neurogloss_transformers.loading import choose_device
 from neurogloss_transformers.sites import find_mlp_sites
 from neurogloss_transformers.subject import TransformersSubject

@@ -177,12 +177,12 @@ def write_rows(
     words = np.empty((packed.shape[1], BLOCK), dtype=np.int64)
     scales = np.empty(BLOCK, dtype=np.float32)
     scale_bits = scales.view(np.int32)
-    n_before = np.empty(BLOCK, dtype=np.int32)
+    nexts = np.empty(BLOCK, dtype=np.int32)
     used = 0
     for begin in range(low, high, BLOCK):
         width = min(BLOCK, high - begin)
         for u in range(width):
-            n_before[u] = used
+            nexts[u] = used
             used += needed[begin + u].sum()
         for i in range(len(lengths)):
             wanted = False
@@ -212,8 +212,8 @@ def write_rows(
                     word[u] = low_half | ((np.int64(c[u]) & 0xFFFF) << 32) | (np.int64(d[u]) << 48)
             for u in range(width):
                 if needed[begin + u, i]:
-                    row = packed[n_before[u]]
+                    row = packed[nexts[u]]
                     for k in range(len(words)):
                         row[k] = words[k, u]
-                    numbers[begin + u, i] = n_before[u]
-                    n_before[u] += 1
+                    numbers[begin + u, i] = nexts[u]
+                    nexts[u] += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import replace
 
@@ -17,12 +16,10 @@ from neurogloss.errors import SubjectError
 from neurogloss.records.plans import CollectionPlan, UnitSelection
 from neurogloss.records.tokens import Batch, Split, TokenSequence
 from neurogloss.records.units import UnitId
-from neurogloss.reducers.best_sequences import BestSequences
 from neurogloss.reducers.compiled import RANGE
 from neurogloss.reducers.draws import NONE, SPLITS, SequenceDraws
 from neurogloss.reducers.maxima_histogram import HIGHEST, LOWEST, RELATIVE_ERROR
 from neurogloss.reducers.quantile_sample import KeptSequences
-from neurogloss.reducers.seeded_hash import hashes, salt, uniform
 from neurogloss.reducers.site_reducer import SiteReducer
 from neurogloss.reducers.unit_reducer import UnitReducer
 
@@ -328,22 +325,6 @@ def test_reducers_of_other_plans_do_not_merge() -> None:
         reduced([]).merge(reduced([], draws_of([], CollectionPlan(top_k=1))))
 
 
-def test_best_sequences_against_sorting() -> None:
-    rng = np.random.default_rng(0)
-    keys, rows = rng.integers(0, 6, (2, 50)).astype(np.float32), np.arange(50, dtype=np.int32)
-    kept = BestSequences(2, 7)
-    for chunk in np.array_split(rng.permutation(50), 9):
-        needed = np.zeros((2, len(chunk)), np.uint8)
-        here = np.ascontiguousarray(keys[:, chunk])
-        kept.offer(here, np.broadcast_to(rows[chunk], here.shape), np.full(len(chunk), 1), needed, 0, 2)
-        numbers = np.tile(chunk, (2, 1)).astype(np.int32)
-        kept.settle(np.array([1]), 0, 1, numbers, np.zeros_like(numbers, np.int8), 0, 2)
-    for unit in range(2):
-        best = sorted(range(50), key=lambda i, u=unit: (-keys[u, i], i))[:7]
-        assert kept.rows[unit, 1].tolist() == kept.addresses[unit, 1].tolist() == best
-    assert (kept.rows[:, 0] == NONE).all()
-
-
 def test_rows_that_no_list_holds_any_longer_are_left_out(tmp_path) -> None:
     # Each sequence is higher than those before, so that all enter the list, and most leave it again.
     sequences = [sequence(i, [i]) for i in range(200)]
@@ -411,15 +392,3 @@ def test_many_units_against_plain_arrays(tmp_path) -> None:
             expected = np.zeros(8, np.float32)
             expected[int(rows[row] > 2) : rows[row]] = counted[row][:, unit]
             np.testing.assert_allclose(found[tuple(place)], expected, atol=2**-14 * abs(expected).max(), err_msg=name)
-
-
-def test_seeded_hashes_are_fixed_and_even() -> None:
-    # Samples in stores depend on these numbers: they must never change.
-    assert hashes(np.array([0, 1, 1 << 20]), salt(0, "random")).tolist() == FIXED
-    drawn = uniform(hashes(np.arange(20_000) << 20, salt(3, "x")))
-    counts = np.histogram(drawn, bins=10, range=(0, 1))[0]
-    assert (abs(counts - 2000) < 200).all()
-    assert len({salt(a, b) for a, b in itertools.product(range(3), "xyz")}) == 9
-
-
-FIXED = [3260304535157676686, 12578086168575292715, 202401720807580446]
