@@ -4,7 +4,7 @@
 
 Each tool runs in its own environment (see environments.py), in turn with the bare pass of the same model there: without
 output head, without cache, in inference mode. Time is over that pass, memory is the most that was held
-above it. What neurogloss itself costs, benchmarks/speed/collect.py measures in the same way.
+above it. benchmarks/speed/collect.py says more of neurogloss alone, whose batches it times one by one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from serving import plain_folder
 
 LENGTH = 64
 TOOLS = {
+    "neurogloss": ("neurogloss", "neurogloss: records with values and statistics of one split, written"),
+    "neurogloss_splits": ("neurogloss", "neurogloss: the same of each of four splits, written"),
     "hooks": ("hooks", "plain hooks: the 20 highest maxima of each neuron"),
     "keep": ("hooks", "plain hooks that keep everything"),
     "transformer_lens": ("transformer_lens", "TransformerLens 4.3: maxima from run_with_cache"),
@@ -57,7 +59,8 @@ def main() -> None:
         np.save(tokens, _tokens(options.tokens))
         for tool in options.only:
             environment, what = TOOLS[tool]
-            rounds = _rounds(python_of(environment), tool, tokens, options)
+            python = sys.executable if environment == "neurogloss" else python_of(environment)
+            rounds = _rounds(python, tool, tokens, options)
             ratios = [each["tool"]["seconds"] / each["bare"]["seconds"] for each in rounds]
             cells = [f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))]
             above = max(each["tool"]["mb"] for each in rounds) - max(each["bare"]["mb"] for each in rounds)

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+with suppress(ImportError):  # In neurogloss's own environment; before torch, whose threads it tells how to wait.
+    import neurogloss_transformers  # noqa: F401
 import numpy as np
 import torch
 
@@ -204,7 +206,22 @@ def delphi_3_layers(model: Any, _folder: str) -> Pass:
     return _delphi(model, 3, lambda values: values)
 
 
-TOOLS = {each.__name__: each for each in (hooks, keep, transformer_lens, nnsight, delphi, delphi_3_layers)}
+def neurogloss(_model: Any, folder: str) -> Pass:
+    """All neurons' records and statistics, written."""
+    from neurogloss_collect import collecting
+
+    return collecting(folder, splits=False)
+
+
+def neurogloss_splits(_model: Any, folder: str) -> Pass:
+    """The same of each of four splits, the default."""
+    from neurogloss_collect import collecting
+
+    return collecting(folder, splits=True)
+
+
+OURS = (neurogloss, neurogloss_splits)
+TOOLS = {each.__name__: each for each in (*OURS, hooks, keep, transformer_lens, nnsight, delphi, delphi_3_layers)}
 
 
 def _status(name: str) -> float:

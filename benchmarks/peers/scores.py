@@ -49,8 +49,8 @@ PARTS: dict[str, list[Row]] = {
         ("openai", "ExplanationNeuronSimulator", {"do": ["simulate"]}),
         (
             "neurogloss",
-            "logprob, layout=compact",
-            {"overrides": [*WRITTEN, "simulator.layout=compact", "scorer=[openai_2023]"]},
+            "logprob, 5 sequences a request",
+            {"overrides": [*WRITTEN, "simulator.sequences_per_request=5", "scorer=[openai_2023]"]},
         ),
     ],
     "json": [

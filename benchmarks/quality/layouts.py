@@ -1,4 +1,4 @@
-"""Whether the compact layout of the simulator `logprob` scores lower than the one with a line for each token.
+"""Whether cheaper layouts of the simulator `logprob` score lower than lines, with a request for each sequence.
 
 On the synthetic units with their true explanations, simulated by SmolLM2 in process; paired over units.
 
@@ -38,6 +38,13 @@ from neurogloss_transformers.configs import LocalModelConfig
 from neurogloss_transformers.local import LocalModel
 
 LENGTH, N_RESAMPLES = 24, 10_000
+LAYOUTS = {
+    "lines": LogprobConfig(),
+    "compact": LogprobConfig(layout=Layout.COMPACT),
+    "lines, 5 sequences a request": LogprobConfig(sequences_per_request=5),
+    "compact, 5 sequences a request": LogprobConfig(layout=Layout.COMPACT, sequences_per_request=5),
+}
+"""The first is what the others are compared with."""
 Scores = dict[str, dict[str, float]]
 """The correlation for each unit and layout."""
 
@@ -48,10 +55,8 @@ async def score(llm: LanguageModel, part: slice, results: Path) -> None:
     units = [UnitId(site.name, index) for site in subject.sites() for index in range(site.n_units)]
     wanted = [unit for unit in units[part] if str(unit) not in found]
     scorers = {
-        layout.value: SimulationScorer(
-            SimulationScorerConfig(n_bootstrap=0, n_permutations=0), LogprobSimulator(LogprobConfig(layout=layout), llm)
-        )
-        for layout in Layout
+        name: SimulationScorer(SimulationScorerConfig(n_bootstrap=0, n_permutations=0), LogprobSimulator(config, llm))
+        for name, config in LAYOUTS.items()
     }
     with tempfile.TemporaryDirectory() as folder:
         store, plan = ActivationStore(Path(folder)), CollectionPlan(sequence_length=LENGTH)
@@ -82,17 +87,23 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def table(scores: Scores) -> None:
-    """Prints the means, the paired difference, and what follows."""
-    lines, compact = ([each[layout.value] for each in scores.values()] for layout in (Layout.LINES, Layout.COMPACT))
-    difference = [one - other for one, other in zip(compact, lines, strict=True)]
+    """Prints the means, the paired differences, and what follows."""
+    values = {name: [each[name] for each in scores.values()] for name in LAYOUTS}
+    first, *others = values
     print(f"| layout | correlation, mean of {len(scores)} units | 95 % |\n|---|---|---|")
-    rows = {"lines": lines, "compact": compact, "compact less lines, paired": difference}
-    for name, values in rows.items():
-        mean, low, high = interval(values)
-        print(f"| {name} | {mean:+.3f} | {low:+.3f} to {high:+.3f} |")
-    _, least, most = interval(difference)
-    verdict = "compact is lower" if most < 0 else "compact is higher" if least > 0 else "they cannot be told apart"
-    print(f"\n{'inconclusive: the interval of lines includes 0' if interval(lines)[1] <= 0 else verdict}")
+    for name, its in values.items():
+        print(_row(name, its))
+    for name in others:
+        less = [one - other for one, other in zip(values[name], values[first], strict=True)]
+        _, least, most = interval(less)
+        verdict = "lower" if most < 0 else "higher" if least > 0 else "cannot be told apart"
+        verdict = verdict if interval(values[first])[1] > 0 else f"inconclusive: the interval of {first} includes 0"
+        print(f"{_row(f'{name}, less {first}, paired', less)} {verdict}")
+
+
+def _row(name: str, values: Sequence[float]) -> str:
+    mean, low, high = interval(values)
+    return f"| {name} | {mean:+.3f} | {low:+.3f} to {high:+.3f} |"
 
 
 def main(results: Path, part: str, dtype: str) -> None:

@@ -75,6 +75,18 @@ def test_known_explanations_are_answered_exactly(name: str, explanation: str, le
     np.testing.assert_array_equal(simulated(simulators()[name], explanation).expected, levels)
 
 
+@pytest.mark.parametrize("layout", Layout)
+def test_texts_of_one_request_are_read_apart(layout: Layout) -> None:
+    said = ProseExplanation(Provenance("written"), "everything inside double quotation marks")
+    simulator = LogprobSimulator(LogprobConfig(layout=layout, sequences_per_request=2), llm=ORACLE)
+    texts = [sequence('He said: "ten cats'), sequence("four cats")]
+    opened, plain = asyncio.run(simulator.simulate(said, texts))
+    assert isinstance(opened, Simulation)
+    assert isinstance(plain, Simulation)
+    assert opened.expected.max() == 10
+    np.testing.assert_array_equal(plain.expected, np.zeros(len(texts[1].token_ids)))
+
+
 @pytest.mark.parametrize("name", simulators())
 def test_what_is_not_known_is_answered_by_chance(name: str) -> None:
     first, second = (simulated(simulators()[name], text).expected for text in ("heron ponds", "heron lakes"))
@@ -127,7 +139,7 @@ def test_prompts_hold_no_known_explanation_of_their_own() -> None:
     assert isinstance(logprob, LogprobSimulator)
     assert isinstance(json_, JsonSimulator)
     conversation: Conversation = logprob.conversation("heron ponds", 10)
-    request = logprob.request(conversation, sequence(), LEVELS)
+    request = logprob.request(conversation, [sequence()], LEVELS)
     assert KNOWLEDGE.truth_in(told(request)) is None
     messages = json_.conversation("heron ponds", sequence()).messages
     assert KNOWLEDGE.truth_in("\n".join(message.content for message in messages)) is None

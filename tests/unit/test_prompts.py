@@ -158,7 +158,7 @@ def test_golden_explainers(golden: SnapshotAssertion, name: str) -> None:
 def test_golden_logprob(golden: SnapshotAssertion, config: LogprobConfig, top: int) -> None:
     simulator = LogprobSimulator(replace(config, chat=True), Silent())
     conversation = simulator.conversation("Chinese characters\nthat stand for a house", top)
-    request = simulator.request(conversation, ODD, ("0",))
+    request = simulator.request(conversation, [ODD], ("0",))
     assert request.pieces[0].startswith(conversation.opening)
     assert readable(conversation, "<slot>".join(request.pieces).removeprefix(conversation.opening)) == golden
 

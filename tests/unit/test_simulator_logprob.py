@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,6 +142,45 @@ async def test_sequences_share_all_that_stands_before_their_first_token() -> Non
     first, second = (request.pieces[0] for request in llm.requests)
     assert first.removesuffix("The =>") == second.removesuffix("A =>")
     assert first.rstrip().endswith("responds to words about cats\n\nResponses:\nThe =>")
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("chat", [False, True])
+async def test_several_sequences_in_a_request_are_answered_like_each_alone(layout: Layout, chat: bool) -> None:
+    sequences = [CAT, token_sequence([], id=5), token_sequence(["A", " dog"], id=4), token_sequence([" cat"], id=6)]
+    together, alone = Oracle(certain), Oracle(certain)
+    config, gloss = LogprobConfig(layout=layout, chat=chat), prose_explanation("words about cats")
+    of_two = await LogprobSimulator(replace(config, sequences_per_request=2), together).simulate(gloss, sequences)
+    of_one = await LogprobSimulator(config, alone).simulate(gloss, sequences)
+    assert [len(request.pieces) - 1 for request in together.requests] == [7, 1]
+    assert [isinstance(outcome, Failure) for outcome in of_two] == [False, True, False, False]
+    for ours, theirs in zip(of_two, of_one, strict=True):
+        if isinstance(ours, Simulation) and isinstance(theirs, Simulation):
+            assert ours.sequence_id == theirs.sequence_id
+            np.testing.assert_array_equal(ours.expected, theirs.expected)
+    text = "<slot>".join(together.requests[0].pieces)
+    block = "Unit 4 responds to words about cats\n\nResponses:\n"
+    assert text.split(block)[-1].startswith("A")
+    assert text.count(block) == (1 if chat else 2)
+
+
+async def test_where_a_request_fails_all_its_sequences_do() -> None:
+    class FailsAtDogs(Oracle):
+        async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
+            if any("dog" in piece for piece in request.pieces):
+                raise PermanentError("no dogs")
+            return await super().choice_logprobs(request)
+
+    sequences = [CAT, CAT, token_sequence(["A", " dog"], id=4), CAT, CAT]
+    simulator = LogprobSimulator(LogprobConfig(sequences_per_request=2), FailsAtDogs(certain))
+    outcomes = await simulator.simulate(prose_explanation("words about cats"), sequences)
+    assert [isinstance(outcome, Failure) for outcome in outcomes] == [False, False, True, True, False]
+
+
+@pytest.mark.parametrize(("number", "mode"), [(0, Mode.ALL_AT_ONCE), (2, Mode.ONE_AT_A_TIME)])
+def test_how_many_sequences_a_request_can_ask_about(number: int, mode: Mode) -> None:
+    with pytest.raises(ConfigError, match=f"sequences_per_request is {number}"):
+        LogprobConfig(sequences_per_request=number, mode=mode).check()
 
 
 async def test_chat_sends_the_instructions_as_messages() -> None:

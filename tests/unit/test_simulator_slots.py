@@ -41,7 +41,7 @@ def cut_at_every_slot(tokens: list[str], fill: str, layout: Layout = Layout.LINE
     plain = np.zeros(len(tokens), dtype=bool)
     sequence = TokenSequence(0, "doc", Split.TEST, "".join(tokens), np.arange(len(tokens)), spans, plain)
     simulator = SIMULATORS[layout]
-    pieces = simulator.request(simulator.conversation("cats", 10), sequence, ("0",)).pieces
+    pieces = simulator.request(simulator.conversation("cats", 10), [sequence], ("0",)).pieces
     text, borders = pieces[0][-40:], set()
     for piece in pieces[1:]:
         # Nothing reads what a placeholder on the same line ends with.

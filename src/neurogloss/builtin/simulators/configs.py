@@ -41,6 +41,9 @@ class LogprobConfig:
     layout: Layout = Layout.LINES
     """How tokens and levels are written: `lines`, or `compact`, which costs half the tokens. A server that lists few
     tokens leaves more of them unanswered there."""
+    sequences_per_request: int = 1
+    """How many sequences one request asks about, one after the other. Instructions and examples are paid for once for
+    all of them; each is read after those before it, whose levels are hidden like its own."""
     prompt: str | None = None
     """File with the prompt's template; null takes the built-in one of the layout."""
     chat: bool = False
@@ -61,6 +64,16 @@ class LogprobConfig:
                 "layout is compact, and mode is one_at_a_time.",
                 known="Where a level follows its token directly, digits of the text and levels would run together.",
                 remedy="Set layout=lines, or mode=all_at_once.",
+            )
+        if self.sequences_per_request < 1:
+            raise ConfigError(
+                f"sequences_per_request is {self.sequences_per_request}.", known="sequences_per_request is at least 1."
+            )
+        if self.sequences_per_request > 1 and self.mode is Mode.ONE_AT_A_TIME:
+            raise ConfigError(
+                f"sequences_per_request is {self.sequences_per_request}, and mode is one_at_a_time.",
+                known="The answers about one sequence would be read before the next.",
+                remedy="Set sequences_per_request=1, or mode=all_at_once.",
             )
         if not 0 <= self.minimum_mass < 1:
             raise ConfigError(

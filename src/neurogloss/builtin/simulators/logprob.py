@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class LogprobSimulator(Simulator):
     async def simulate(
         self, explanation: Explanation, sequences: Sequence[TokenSequence]
     ) -> tuple[Simulation | Failure, ...]:
-        """Asks about all sequences at the same time; see `Simulator.simulate`."""
+        """Makes all requests at the same time; see `Simulator.simulate`."""
         if not isinstance(explanation, ProseExplanation):
             return mismatch(self, explanation, sequences)
         try:
@@ -62,7 +63,12 @@ class LogprobSimulator(Simulator):
         except LanguageModelError as error:
             return (Failure(Reason.FAILED, str(error)),) * len(sequences)
         conversation = self.conversation(explanation.text, len(choices) - 1)
-        return tuple(await asyncio.gather(*(self._simulate(conversation, s, choices) for s in sequences)))
+        asked = [sequence for sequence in sequences if sequence.pieces]
+        together = self._config.sequences_per_request
+        groups = [asked[start : start + together] for start in range(0, len(asked), together)]
+        told = chain(*await asyncio.gather(*(self._simulate(conversation, group, choices) for group in groups)))
+        nothing = Failure(Reason.TOO_FEW_RECORDS, "the sequence has no token to ask about")
+        return tuple(next(told) if sequence.pieces else nothing for sequence in sequences)
 
     def conversation(self, explanation: str, top: int) -> Conversation:
         """The part of the prompt that all sequences share."""
@@ -79,16 +85,25 @@ class LogprobSimulator(Simulator):
             top=top,
         )
 
-    def request(self, conversation: Conversation, sequence: TokenSequence, choices: tuple[str, ...]) -> ChoiceRequest:
-        """The question about one sequence: a slot for each of its pieces."""
+    def request(
+        self, conversation: Conversation, sequences: Sequence[TokenSequence], choices: tuple[str, ...]
+    ) -> ChoiceRequest:
+        """The question about one or several sequences: a slot for each of their pieces.
+
+        What the last turn says of the unit stands before each of them, as it does in the examples.
+        """
         end, separator = ("\n", SEPARATOR) if self._config.layout is Layout.LINES else ("", "")
-        tokens = [f"{shown(piece.text)}{separator}" for piece in sequence.pieces]
         if self._config.chat:
             start, messages = conversation.opening, conversation.messages
         else:
             start, messages = f"{conversation.plain}\n\n{conversation.opening}", ()
-        pieces = (f"{start}\n{tokens[0]}", *(end + token for token in tokens[1:]), end)
-        return ChoiceRequest(pieces, choices, self._hidden, messages)
+        last = [message.content for message in conversation.messages[-1:]]
+        again = end + "\n\n".join(["", *last, conversation.opening])
+        pieces: list[str] = []
+        for sequence in sequences:
+            tokens = [f"{shown(piece.text)}{separator}" for piece in sequence.pieces]
+            pieces += (f"{again if pieces else start}\n{tokens[0]}", *(end + token for token in tokens[1:]))
+        return ChoiceRequest((*pieces, end), choices, self._hidden, messages)
 
     def _lines(self, record: ExampleRecord, top: int) -> list[tuple[str, str]]:
         answers = [str(level) for level in record.levels_to(top)]
@@ -104,20 +119,22 @@ class LogprobSimulator(Simulator):
         return tuple(level for level in _LEVELS if level in usable)
 
     async def _simulate(
-        self, conversation: Conversation, sequence: TokenSequence, choices: tuple[str, ...]
-    ) -> Simulation | Failure:
-        if not sequence.pieces:
-            return Failure(Reason.TOO_FEW_RECORDS, "the sequence has no token to ask about")
-        request = self.request(conversation, sequence, choices)
+        self, conversation: Conversation, sequences: Sequence[TokenSequence], choices: tuple[str, ...]
+    ) -> list[Simulation | Failure]:
+        request = self.request(conversation, sequences, choices)
         try:
             reply = await self._llm.choice_logprobs(request)
         except LanguageModelError as error:
-            return Failure(Reason.FAILED, str(error))
+            return [Failure(Reason.FAILED, str(error))] * len(sequences)
         probabilities = level_probabilities(reply.logprobs, self._config.minimum_mass)
-        outcome = simulation_of(sequence, expected_levels(probabilities), len(choices) - 1, probabilities)
-        if isinstance(outcome, Failure):
+        ends = np.cumsum([len(sequence.pieces) for sequence in sequences])
+        outcomes = [
+            simulation_of(sequence, expected_levels(of_sequence), len(choices) - 1, of_sequence)
+            for sequence, of_sequence in zip(sequences, np.split(probabilities, ends[:-1]), strict=True)
+        ]
+        if any(isinstance(outcome, Failure) for outcome in outcomes):
             self._llm.reject(request)
-        return outcome
+        return outcomes
 
 
 def level_probabilities(logprobs: np.ndarray, minimum_mass: float) -> np.ndarray:

@@ -1,8 +1,12 @@
-"""A level at each token: lines `token =>SLOT`, or `tokenSLOT` on one line, as the simulator `logprob` writes them."""
+"""A level at each token: lines `token =>SLOT`, or `tokenSLOT` on one line, as the simulator `logprob` writes them.
+
+One request may hold several texts, one after the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -28,8 +32,12 @@ def levels_at_slots(request: Request) -> Answer | None:
     words = [word(line if request.fill == _HIDDEN else line.removesuffix(_MARK)) for line in lines]
     if top < 1 or not any(words):
         return None
-    return lambda truth: certain(_columns(truth, words, top, request.choices), len(request.choices))
+    # Tokens of one text have at most a line end between them: theirs are escaped.
+    starts = [slot for slot, piece in enumerate(request.pieces[:-1]) if not slot or piece.count("\n") > 1]
+    texts = [words[start:end] for start, end in pairwise([*starts, len(words)])]
+    return lambda truth: certain(_columns(truth, texts, top, request.choices), len(request.choices))
 
 
-def _columns(truth: Truth, words: Sequence[str], top: int, choices: Sequence[str]) -> np.ndarray:
-    return np.array([choices.index(str(level)) for level in truth.levels(words, top)], dtype=np.int64)
+def _columns(truth: Truth, texts: Sequence[Sequence[str]], top: int, choices: Sequence[str]) -> np.ndarray:
+    levels = chain(*(truth.levels(words, top) for words in texts))
+    return np.array([choices.index(str(level)) for level in levels], dtype=np.int64)
