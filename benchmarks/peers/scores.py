@@ -35,6 +35,7 @@ MAX_TOKENS = 60
 MOST_OF_PEERS = 0.5
 """What neurogloss may need of a peer's prompt tokens."""
 WRITTEN = ["explainer=written", f"explainer.file={EXPLANATIONS}"]
+TOP_100 = "llm.top_logprobs=100"
 Row = tuple[str, str, dict[str, Any]]
 """What is compared, how, and the job."""
 PARTS: dict[str, list[Row]] = {
@@ -49,8 +50,8 @@ PARTS: dict[str, list[Row]] = {
         ("openai", "ExplanationNeuronSimulator", {"do": ["simulate"]}),
         (
             "neurogloss",
-            "logprob, 5 sequences a request",
-            {"overrides": [*WRITTEN, "simulator.sequences_per_request=5", "scorer=[openai_2023]"]},
+            "logprob, 5 sequences a request, 100 log-probabilities",
+            {"overrides": [*WRITTEN, "simulator.sequences_per_request=5", "scorer=[openai_2023]", TOP_100]},
         ),
     ],
     "json": [
@@ -64,6 +65,7 @@ for name in ("detection", "fuzzing"):
     PARTS[name] = [
         ("neurogloss", scorer, {"overrides": overrides}),
         ("delphi", name, {"do": [name]}),
+        ("neurogloss", f"{scorer}, 20 texts a request", {"overrides": [*overrides, f"scorer.{scorer}.per_request=20"]}),
         ("neurogloss", f"{scorer}, by probabilities", {"overrides": [*overrides, f"scorer.{scorer}.answers=auto"]}),
     ]
 
@@ -81,7 +83,7 @@ def main() -> None:
         url = options.base_url
         if url is None:
             log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "server.log"
-            more = ("--enforce-eager", "--max-model-len", "8192")
+            more = ("--enforce-eager", "--max-model-len", "8192", "--max-logprobs", "100")
             python = str(ROOT / ".venv-vllm" / "bin" / "python")
             url = stack.enter_context(served(python, plain_folder(), MODEL, options.dtype, log, more)) + "/v1"
         print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {len(units)} units")
@@ -93,7 +95,8 @@ def _part(part: str, units: list[dict[str, Any]], url: str) -> None:
     """Prints the table of one part; numbers are per unit."""
     print(f"\n| {part} | how | seconds | requests | prompt tokens | completion tokens | peak MB | score | answered |")
     print("|" + "---|" * 9)
-    ours, notes = 0.0, []
+    ours: dict[str, float] = {}
+    theirs: dict[str, float] = {}
     for tool, how, told in PARTS[part]:
         child = Child(sys.executable if tool == "neurogloss" else python_of(tool), HERE / f"{tool}_child.py")
         with counted(url) as spent:
@@ -104,13 +107,15 @@ def _part(part: str, units: list[dict[str, Any]], url: str) -> None:
         cells += [f"{done['peak_mb']:.0f}", *_scores(done["found"])]
         print(f"| {tool} | {how} | {' | '.join(cells)} |", flush=True)
         if tool == "neurogloss":
-            ours = each["prompt_tokens"]
+            ours[how] = each["prompt_tokens"]
         else:
-            ratio = ours / each["prompt_tokens"]
-            kept = "" if ratio <= MOST_OF_PEERS else ", **not kept**"
-            goal = "" if part == "explain" else f" (goal: at most {MOST_OF_PEERS}{kept})"
-            notes.append(f"{part}: {ratio:.2f} of the prompt tokens of {tool}{goal}")
-    print("\n" + "\n".join(notes), flush=True)
+            theirs[how] = each["prompt_tokens"]
+    if part == "explain":  # each tool has its own way
+        return
+    for how, tokens in theirs.items():
+        for mine, own in ours.items():
+            kept = "" if own <= MOST_OF_PEERS * tokens else ", **not kept**"
+            print(f"\n{mine}: {own / tokens:.2f} of the prompt tokens of {how} (goal: at most {MOST_OF_PEERS}{kept})")
 
 
 def _job(tool: str, told: dict[str, Any], units: list[dict[str, Any]], url: str) -> dict[str, Any]:
