@@ -70,9 +70,11 @@ class PriceRow:
     def fits(self, identity: Mapping[str, str]) -> bool:
         """Whether it is the price of a model."""
         server = identity.get("server", "")
-        same_server = any(fnmatchcase(server, each) for each in self.servers) if self.servers else not server
-        same_name = any(fnmatchcase(identity.get("model", ""), name) for name in self.names)
-        return identity.get("provider") in self.providers and same_server and same_name
+        return (
+            identity.get("provider") in self.providers
+            and (any(fnmatchcase(server, each) for each in self.servers) if self.servers else not server)
+            and any(fnmatchcase(identity.get("model", ""), name) for name in self.names)
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,8 +37,7 @@ class Tokenized:
     """bool [pos]: tokens that stand for no text, such as BOS or a template's marks."""
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """The smallest run of tokens that covers whole characters: what is shown and asked about."""
 
     text: str

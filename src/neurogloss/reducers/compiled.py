@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-RANGE = 256
+RANGE = 128
 """Units that a thread takes at a time: a batch's activations of them fit its processor's cache."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import PurePath
 
 from neurogloss.errors import LanguageModelError, PermanentError
@@ -59,6 +60,10 @@ class OpenAIModel(LanguageModel, TextLogprobs, BatchSubmission, Probing, TokenCo
 
     def identity(self) -> Mapping[str, str]:
         """Provider, model, endpoint, the server where it is not OpenAI's, and the options that change replies."""
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> Mapping[str, str]:
         config = self._config
         model = PurePath(config.model)
         options = {

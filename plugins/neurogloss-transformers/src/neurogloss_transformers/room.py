@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 
 from neurogloss.errors import SubjectError
 
@@ -80,12 +78,3 @@ class Room:
                         "or subject.device.",
                     ) from error
                 raise
-
-
-def return_free_memory() -> None:
-    """Has the C library give free memory back to the system, where it can (glibc).
-
-    Else what tensors leave behind between small objects is kept, and grows for hours.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)

@@ -17,8 +17,9 @@ from neurogloss.records.documents import Document
 from neurogloss.records.tokens import Batch, Tokenized
 from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import TransformersSubjectConfig
+from neurogloss_transformers.freed_memory import keep_freed_memory, return_free_memory
 from neurogloss_transformers.loading import empty_model, load_model, load_tokenizer, model_identity
-from neurogloss_transformers.room import Room, return_free_memory
+from neurogloss_transformers.room import Room
 from neurogloss_transformers.tokenizing import DocumentTokenizer
 
 if TYPE_CHECKING:  # a run that is whole already must not wait for torch
@@ -99,6 +100,7 @@ class TransformersSubject(SubjectModel, OutputWeights):
         wanted = reducer.wanted
         for name, indices in wanted.items():
             self._check(name, indices)
+        keep_freed_memory()
         for number, batch in enumerate(batches, start=1):
             with self._running, torch.inference_mode():
                 self._reduce(batch, wanted, reducer)

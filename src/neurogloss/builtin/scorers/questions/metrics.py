@@ -95,10 +95,13 @@ METRICS: dict[str, Metric] = {
 
 
 def _counts(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Weights of true and false positives, false and true negatives, each [...]."""
+    """Weights of true and false positives, false and true negatives, each [...].
+
+    Either the weights are [... item], or what was said is.
+    """
     yes, called = truth.astype(np.float64), said.astype(np.float64)
     kinds = (yes * called, (1 - yes) * called, yes * (1 - called), (1 - yes) * (1 - called))
-    return tuple(weights @ kind for kind in kinds)
+    return tuple(kind @ weights if kind.ndim > 1 else weights @ kind for kind in kinds)
 
 
 def _by_score(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -86,14 +86,14 @@ class Items:
         Args:
             metric: Which.
             among: bool [question item]: the items that count; all if left out.
-            said: Read in place of what was said.
-            weights: [... question]: how often each question counts.
+            said: Read in place of what was said, [... question item].
+            weights: float64 [... question]: how often each question counts.
         """
         read = (self.scores if metric.reads is Reads.SCORES else self.said) if said is None else said
         assert read is not None
         rows, columns = np.nonzero(np.ones_like(self.truth) if among is None else among)
-        per_question = np.ones(len(self)) if weights is None else weights.astype(np.float64)
-        return metric.weighted(self.truth[rows, columns], read[rows, columns], per_question[..., rows])
+        per_question = np.ones(len(self)) if weights is None else weights
+        return metric.weighted(self.truth[rows, columns], read[..., rows, columns], per_question[..., rows])
 
 
 def score_of(
@@ -130,13 +130,14 @@ def score_of(
 
 
 def _measures(items: Items, config: QuestionsConfig) -> dict[str, Measure]:
+    weights = _resampled(items, config)
     known = [metric for metric in METRICS.values() if metric.reads is Reads.LABELS or items.scores is not None]
-    measures = {metric.name: _measure(metric, items, config) for metric in known}
+    measures = {metric.name: _measure(metric, items, weights) for metric in known}
     for group in np.unique(items.groups).tolist():
         true, among = items.beside_the_rest(group)
         for name in _OF_TRUE_ITEMS if true else _OF_FALSE_ITEMS:
             if METRICS[name] in known:
-                measures[f"{name}.{group}"] = _measure(METRICS[name], items, config, among)
+                measures[f"{name}.{group}"] = _measure(METRICS[name], items, weights, among)
     for metric in known:
         if metric.reads is Reads.LABELS:
             value = _best_constant(items, metric)
@@ -144,15 +145,19 @@ def _measures(items: Items, config: QuestionsConfig) -> dict[str, Measure]:
     return measures
 
 
-def _measure(metric: Metric, items: Items, config: QuestionsConfig, among: np.ndarray | None = None) -> Measure:
+def _resampled(items: Items, config: QuestionsConfig) -> np.ndarray | None:
+    """How often each question counts in resamples of the documents, float64 [resample question]; if there are any."""
+    documents, rows = np.unique(items.documents, return_inverse=True)
+    if len(documents) < 2 or not config.n_bootstrap:
+        return None
+    return resamples(len(documents), config.n_bootstrap, config.seed)[:, rows].astype(np.float64)
+
+
+def _measure(metric: Metric, items: Items, weights: np.ndarray | None, among: np.ndarray | None = None) -> Measure:
     value = float(items.measured(metric, among))
     if not np.isfinite(value):
         return Measure(None, insensitive_to=metric.insensitive_balanced)
-    documents, rows = np.unique(items.documents, return_inverse=True)
-    low, high = None, None
-    if len(documents) > 1 and config.n_bootstrap:
-        weights = resamples(len(documents), config.n_bootstrap, config.seed)[:, rows]
-        low, high = middle(items.measured(metric, among, weights=weights))
+    low, high = (None, None) if weights is None else middle(items.measured(metric, among, weights=weights))
     return Measure(value, low, high, metric.insensitive_balanced)
 
 
@@ -166,7 +171,9 @@ def _floors(items: Items, config: QuestionsConfig) -> dict[str, float]:
     constant = _best_constant(items, metric)
     floors = {} if constant is None else {"constant": constant}
     rng = np.random.default_rng(config.seed)
-    chance = [float(items.measured(metric, said=rng.permutation(items.said))) for _ in range(config.n_permutations)]
-    if chance and np.isfinite(chance).all():
-        floors["shuffled"] = float(np.quantile(chance, 0.95))
+    if config.n_permutations:
+        said = np.stack([rng.permutation(items.said) for _ in range(config.n_permutations)])
+        chance = items.measured(metric, said=said)
+        if np.isfinite(chance).all():
+            floors["shuffled"] = float(np.quantile(chance, 0.95))
     return floors
