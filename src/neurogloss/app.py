@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -218,6 +219,8 @@ class UnitWork(Work):
         committed = Committed.of(store, self._run_id, retry_failed=self._settings.retry_failed)
         arms, score_on = self._session.arms, self._settings.score_on
         self._explainer = UnitExplainer(arms, store, self._run_id, committed, self._progress, score_on)
+        # A full collection of garbage looks through everything, of which most was there before the first unit.
+        gc.freeze()
         self._begun = True
         self._progress.start(EXPLAIN, len(self._session.units) * self._explainer.steps_per_unit, "steps")
 
@@ -237,6 +240,7 @@ class UnitWork(Work):
 
     async def close(self) -> None:
         if self._begun:
+            gc.unfreeze()
             self._progress.finish(EXPLAIN)
         if self._here is None and hasattr(self, "_session"):
             await self._session.close()
