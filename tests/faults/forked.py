@@ -6,12 +6,16 @@ import multiprocessing
 import os
 import runpy
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 _SCRIPT = Path(__file__).parent.parent / "integration" / "run_and_die.py"
 _CONTEXT = multiprocessing.get_context("forkserver")
+_TURN = threading.Lock()
+"""To start a process asks all others whether they have ended, and an exit code can be read once: by one thread."""
 _CONTEXT.set_forkserver_preload(["neurogloss.app", "neurogloss.builtin.scorers.simulation", "neurogloss_openai.model"])
 
 
@@ -27,8 +31,11 @@ class Started:
 def start(overrides: Sequence[str], deadly: int, environment: Mapping[str, str], log: Path) -> Started:
     """Runs until the n-th event, or to the end if `deadly` is 0; see run_and_die.py."""
     process = _CONTEXT.Process(target=_run, args=(list(overrides), deadly, dict(environment), str(log)))
-    process.start()
-    process.join()
+    with _TURN:
+        process.start()
+    wait([process.sentinel])
+    with _TURN:
+        process.join()
     return Started(process.exitcode, log.read_text(encoding="utf-8"))
 
 

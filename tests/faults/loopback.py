@@ -63,14 +63,17 @@ def served(connected: Connected) -> Iterator[int]:
     """Serves in a thread of its own; gives the port."""
     started: threading.Event = threading.Event()
     found: dict[str, Any] = {}
+    at_work: set[asyncio.Task[None] | None] = set()  # an event loop holds its tasks weakly
 
     async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        at_work.add(task := asyncio.current_task())
         try:
             await connected(reader, writer)
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
+            at_work.discard(task)
 
     async def serve() -> None:
         server = await asyncio.start_server(guarded, "127.0.0.1", 0, backlog=256)

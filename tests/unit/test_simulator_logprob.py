@@ -159,9 +159,8 @@ async def test_several_sequences_in_a_request_are_answered_like_each_alone(layou
             assert ours.sequence_id == theirs.sequence_id
             np.testing.assert_array_equal(ours.expected, theirs.expected)
     text = "<slot>".join(together.requests[0].pieces)
-    block = "Unit 4 responds to words about cats\n\nResponses:\n"
-    assert text.split(block)[-1].startswith("A")
-    assert text.count(block) == (1 if chat else 2)
+    assert "<slot>\n\nUnit 4 responds to words about cats\n\nResponses:\nA" in text
+    assert text.count("words about cats") == (1 if chat else 2)
 
 
 async def test_where_a_request_fails_all_its_sequences_do() -> None:

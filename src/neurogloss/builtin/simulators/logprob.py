@@ -98,7 +98,7 @@ class LogprobSimulator(Simulator):
         else:
             start, messages = f"{conversation.plain}\n\n{conversation.opening}", ()
         last = [message.content for message in conversation.messages[-1:]]
-        again = end + "\n\n".join(["", *last, conversation.opening])
+        again = "\n\n".join(["", *last, conversation.opening])
         pieces: list[str] = []
         for sequence in sequences:
             tokens = [f"{shown(piece.text)}{separator}" for piece in sequence.pieces]
