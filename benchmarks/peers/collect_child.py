@@ -15,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 with suppress(ImportError):  # In neurogloss's own environment; before torch, whose threads it tells how to wait.
-    import neurogloss_transformers  # noqa: F401
+    import_module("neurogloss_transformers")
 import numpy as np
 import torch
 

@@ -76,7 +76,7 @@ class Counted(LanguageModel):
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
-        self.n_requests = self.n_tokens = self.n_computed = 0
+        self.n_tokens = self.n_computed = 0
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -94,7 +94,6 @@ class Counted(LanguageModel):
     async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
         reply = await self._model.choice_logprobs(request)
         assert reply.usage.prompt_tokens is not None
-        self.n_requests += 1
         self.n_tokens += reply.usage.prompt_tokens
         self.n_computed += reply.usage.prompt_tokens - (reply.usage.cached_prompt_tokens or 0)
         return reply
@@ -143,8 +142,6 @@ def ways(address: str) -> dict[str, Way]:
         return lambda: OpenAIModel(config)
 
     compact = LogprobConfig(layout=Layout.COMPACT)
-    lines_by_5 = LogprobConfig(sequences_per_request=5)
-    compact_by_5 = LogprobConfig(layout=Layout.COMPACT, sequences_per_request=5)
     in_turn = LogprobConfig(mode=Mode.ONE_AT_A_TIME)
     echo, slots = server(ChoiceMethod.ECHO), server(ChoiceMethod.SLOTS)
     return {
@@ -155,8 +152,6 @@ def ways(address: str) -> dict[str, Way]:
         "compact_bf16": Way("in process, bfloat16, compact", lambda: local("bfloat16"), compact),
         "echo": Way("server, one-call echo", echo, serves=True),
         "echo_compact": Way("server, one-call echo, compact", echo, compact, serves=True),
-        "echo_5": Way("server, one-call echo, 5 sequences a request", echo, lines_by_5, serves=True),
-        "echo_compact_5": Way("server, one-call echo, compact, 5 sequences a request", echo, compact_by_5, serves=True),
         "slots": Way("server, one-token calls together", slots, serves=True),
         "slots_compact": Way("server, one-token calls together, compact", slots, compact, serves=True),
         "peer": Way("server, automated-interpretability", None, serves=True),
@@ -270,7 +265,7 @@ async def measure(
                 with calls() as asked_of_server:
                     seconds, found = await simulated(way, counted, explanation, sequences)
                 levels[way.name].append(found)
-                requests, correlation = len(asked_of_server) or counted.n_requests, score(explanation, sequences, found)
+                requests, correlation = len(asked_of_server) or len(sequences), score(explanation, sequences, found)
                 add(cost, requests, counted.n_tokens, counted.n_computed, seconds, correlation, np.isnan(found).sum())
     for model in {id(model): model for model in models.values()}.values():
         await model.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 import subprocess
@@ -35,7 +36,7 @@ before = held()
 return_free_memory()
 print(before - held())
 """
-_PAGES = 10_000_000 * 8 // 4096
+_PAGES = 10_000_000 * 8 // mmap.PAGESIZE
 
 
 def printed(script: str, **variables: str) -> int:

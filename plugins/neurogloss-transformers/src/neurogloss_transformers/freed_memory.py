@@ -16,8 +16,7 @@ def keep_freed_memory() -> None:
     """Has freed memory kept for the next tensors, for the whole process, unless the environment says otherwise.
 
     Else a model on the CPU gives the memory of a layer's large tensors back and asks for it again in the next layer:
-    the system then clears every page anew, which takes a twentieth of the time of a forward pass, and more where other
-    memory is held between them.
+    the system then clears every page anew.
     """
     if not any(name in os.environ for name in _SAID_BY_USERS):
         with suppress(OSError, AttributeError):
