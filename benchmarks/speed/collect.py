@@ -3,8 +3,9 @@
 Usage: .venv/bin/python benchmarks/speed/collect.py [--text FILE] [--shape gpt2-xl] [--tenfold] ...
 
 The floor is the model's forward pass without its output head, in inference mode and without cache, at the batch size at
-which it is fastest. Each batch is run bare just before it is collected from, so that both meet the same machine; what
-is done beyond the batches (preparing, writing) counts as collection. Memory is measured in processes of their own.
+which it is fastest. On a CPU each batch is run bare just before it is collected from, so that both meet the same
+machine; on a GPU, which is told what to do before it does it, whole passes are run in turn. What is done beyond the
+batches (preparing, writing) counts as collection. A CPU's memory is measured in processes of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,11 +42,12 @@ from neurogloss.records.units import Site, UnitId
 from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss.store.activations import ActivationStore
 from neurogloss_transformers.loading import choose_device
+from neurogloss_transformers.moving import to_device
 from neurogloss_transformers.sites import find_mlp_sites
 from neurogloss_transformers.subject import TransformersSubject
 
 LENGTH = 64
-BATCH_SIZES = (4, 8, 16, 32)
+BATCH_SIZES = {"cpu": (4, 8, 16, 32), "cuda": (32, 64, 128, 256, 512)}
 SHAPES: Mapping[str, Mapping[str, int]] = {
     "gpt2": {"n_embd": 768, "n_layer": 12, "n_head": 12},
     "gpt2-xl": {"n_embd": 1600, "n_layer": 48, "n_head": 25},
@@ -75,29 +78,31 @@ class Pieces(Corpus):
 
 
 class TimedSubject(TransformersSubject):
-    """A subject that can run each batch bare before it is collected from, and knows how long that took."""
+    """A subject that can run each batch bare before it is collected from, and knows how long things took."""
 
     def __init__(self, config: TransformersSubjectConfig) -> None:
         super().__init__(config)
         self.runs_bare = False
-        self.bare_seconds = 0.0
+        self.bare_seconds = self.pass_seconds = 0.0
 
     def collect(self, batches: Iterable[Batch], reducer: UnitReducer) -> None:
+        begin = time.perf_counter()
         super().collect(self._timed(batches) if self.runs_bare else batches, reducer)
+        self.pass_seconds = time.perf_counter() - begin - self.bare_seconds
 
     def _timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            self.bare_seconds += self.bare(batch)
+            self.bare_seconds += self.bare([batch])
             yield batch
 
-    def bare(self, batch: Batch) -> float:
+    def bare(self, batches: Iterable[Batch]) -> float:
         """Seconds of the forward pass."""
         base = self._model.base_model
         begin = time.perf_counter()
         with torch.inference_mode():
-            ids = torch.from_numpy(batch.token_ids).to(base.device)
-            mask = None if batch.attended.all() else torch.from_numpy(batch.attended).to(base.device).long()
-            base(input_ids=ids, attention_mask=mask, use_cache=False)
+            for batch in batches:
+                mask = None if batch.attended.all() else to_device(batch.attended, base.device).long()
+                base(input_ids=to_device(batch.token_ids, base.device), attention_mask=mask, use_cache=False)
         if base.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - begin
@@ -132,9 +137,10 @@ class ShapedSubject(TimedSubject):
 
         torch.manual_seed(0)
         torch.set_default_dtype(getattr(torch, self._config.dtype))
-        model = GPT2LMHeadModel(GPT2Config(**SHAPES[self._shape]))
+        with choose_device(self._config.device):
+            model = GPT2LMHeadModel(GPT2Config(**SHAPES[self._shape]))
         torch.set_default_dtype(torch.float32)
-        return model.eval().requires_grad_(False).to(choose_device(self._config.device))
+        return model.eval().requires_grad_(False)
 
     @cached_property
     def _sites(self) -> dict[str, Site]:
@@ -159,8 +165,9 @@ class Bench:
             split_shares=self.plan.split_shares,
             max_documents=-(-options.tokens // (LENGTH * 15)),
         )
-        # Tokenizes, loads the model and compiles the reducers' loops, none of which is measured.
-        collect_units(self.subject, self.corpus, self.units[:1], self.plan, self.store, batch_size=16)
+        # Tokenizes, loads the model and compiles the reducers' loops, none of which is measured. Kernels are compiled
+        # anew for a number of units that is no multiple of 16.
+        collect_units(self.subject, self.corpus, self.units[:16], self.plan, self.store, batch_size=64)
         self.collection = self.store.root / self.store.keys()[0]
         table = self.store.open(self.store.keys()[0]).tokens()
         assert table is not None
@@ -170,7 +177,7 @@ class Bench:
     def floor(self, batch_size: int) -> float:
         """Seconds of the forward pass alone."""
         longest_first = sorted(self.sequences, key=len, reverse=True)
-        return sum(self.subject.bare(batch) for batch in batches(longest_first, batch_size))
+        return self.subject.bare(batches(longest_first, batch_size))
 
     def collect(self, batch_size: int) -> tuple[float, int]:
         """Seconds of collecting all units, without what runs bare, and bytes written."""
@@ -193,6 +200,16 @@ def _memory(options: argparse.Namespace, what: str, batch_size: int, tokens: int
     given += [f"--{name}={getattr(options, name)}" for name in ("text", "shape") if getattr(options, name)]
     command = [sys.executable, __file__, *given, f"--tokens={tokens}", f"--memory-of={what}", f"--batch={batch_size}"]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+@contextmanager
+def _device_memory(what: str, most: dict[str, int]) -> Iterator[None]:
+    """Notes the most memory of the GPU, in bytes, that tensors take within the block."""
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
+    yield
+    if torch.cuda.is_initialized():
+        most[what] = max(most.get(what, 0), torch.cuda.max_memory_allocated())
 
 
 def _line(name: str, values: Sequence[float], form: str = ".2f") -> None:
@@ -226,7 +243,9 @@ def main() -> None:
             status = Path("/proc/self/status").read_text()
             print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
             return
-        tried = {size: bench.floor(size) for size in BATCH_SIZES} if not options.batch else {options.batch: 0.0}
+        on_gpu = options.device.startswith("cuda")
+        sizes = [options.batch] if options.batch else BATCH_SIZES["cuda" if on_gpu else "cpu"]
+        tried = {size: bench.floor(size) for size in sizes}
         best = min(tried, key=lambda size: tried[size])
         n_units = len(bench.units)
         print(
@@ -234,20 +253,33 @@ def main() -> None:
             f"{options.dtype} on {options.device}; {n_units:,} units of {options.shape or options.model}, "
             f"{bench.n_tokens:,} tokens in sequences of {LENGTH}, {options.plan}, batches of {best}\n"
         )
-        floors, collections, written = [], [], 0
-        bench.subject.runs_bare = True
+        floors, collections, passes, written = [], [], [], 0
+        device_memory: dict[str, int] = {}
+        bench.subject.runs_bare = not on_gpu
         for _ in range(options.repeats):
-            seconds, written = bench.collect(best)
+            with _device_memory("forward pass", device_memory):
+                floor = bench.floor(best) if on_gpu else 0.0
+            with _device_memory("collection", device_memory):
+                seconds, written = bench.collect(best)
             collections.append(seconds)
-            floors.append(bench.subject.bare_seconds)
+            passes.append(bench.subject.pass_seconds)
+            floors.append(floor or bench.subject.bare_seconds)
         print("| measure | median | min | max |\n|---|---|---|---|")
         _line("forward pass: tokens/s", [bench.n_tokens / seconds for seconds in floors], ".0f")
         _line("collection: tokens/s", [bench.n_tokens / seconds for seconds in collections], ".0f")
         ratios = [floor / seconds for floor, seconds in zip(floors, collections, strict=True)]
         _line("collection, of the floor", ratios)
+        _line(
+            "of its seconds after the pass",
+            [all_of_it - one for all_of_it, one in zip(collections, passes, strict=True)],
+            ".1f",
+        )
+        for what, peak in device_memory.items():
+            print(f"| {what}, peak memory on the device: MB | {peak / 1e6:,.0f} | | |")
     print(f"| written: MB | {written / 1e6:.0f} | | |", flush=True)
-    floor = 0.0 if options.no_memory else _memory(options, "floor", best, options.tokens)
-    for factor in () if options.no_memory else (1, 10) if options.tenfold else (1,):
+    without_memory = options.no_memory or on_gpu
+    floor = 0.0 if without_memory else _memory(options, "floor", best, options.tokens)
+    for factor in () if without_memory else (1, 10) if options.tenfold else (1,):
         peak = _memory(options, "collection", best, factor * options.tokens)
         tokens = f"{factor * options.tokens:,} tokens"
         print(f"| peak memory, {tokens}: MB | {peak:.0f} | | |")

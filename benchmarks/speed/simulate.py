@@ -31,6 +31,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from counted import Counted
 
 from neurogloss.builtin.corpora.bundled import BundledCorpus
 from neurogloss.builtin.corpora.configs import BundledConfig
@@ -40,7 +41,6 @@ from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.pipeline.sequences import token_sequences
 from neurogloss.records.explanations import ProseExplanation, Provenance
 from neurogloss.records.plans import CollectionPlan
-from neurogloss.records.requests import ChoiceReply, ChoiceRequest, GenerateReply, GenerateRequest
 from neurogloss.records.simulations import Simulation
 from neurogloss.records.tokens import TokenSequence
 from neurogloss_openai.clients import Body, Server
@@ -69,34 +69,6 @@ UNITS = {
 SMOLLM2 = LocalModelConfig().model
 sys.path.append(str(ROOT / "tests" / "live"))
 from serving import plain_folder, served  # noqa: E402
-
-
-class Counted(LanguageModel):
-    """A language model that counts what it is asked."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        self._model = model
-        self.n_tokens = self.n_computed = 0
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        return self._model.capabilities
-
-    def identity(self) -> Mapping[str, str]:
-        return self._model.identity()
-
-    async def generate(self, request: GenerateRequest) -> GenerateReply:
-        return await self._model.generate(request)
-
-    async def usable_choices(self, choices: Sequence[str]) -> tuple[str, ...]:
-        return await self._model.usable_choices(choices)
-
-    async def choice_logprobs(self, request: ChoiceRequest) -> ChoiceReply:
-        reply = await self._model.choice_logprobs(request)
-        assert reply.usage.prompt_tokens is not None
-        self.n_tokens += reply.usage.prompt_tokens
-        self.n_computed += reply.usage.prompt_tokens - (reply.usage.cached_prompt_tokens or 0)
-        return reply
 
 
 @dataclass

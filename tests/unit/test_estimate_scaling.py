@@ -27,8 +27,8 @@ PLAN = CollectionPlan(sequence_length=8, top_k=2, n_random=3, per_bin=0, n_impor
 def test_what_a_unit_takes_on_disk() -> None:
     n_rows = 4 * 3 + 4 * (2 + 1)  # of four splits: the random ones, and those of the unit alone
     assert bytes_per_unit(PLAN) == n_rows * 8 * 2 + 4 * (2 + 3 + 1) * 9 + 160
-    # Pool and narrow bins: 25 pooled and 20 random ones in each split, and two bins of five.
-    n_rows = 4 * (25 + 20) + 4 * (20 + 10 + 2 * 5)
+    # Pool and narrow bins: 25 pooled and 20 random ones in each split, and 18 each from which two bins are filled.
+    n_rows = 4 * (25 + 20) + 4 * (20 + 10 + 2 * 18)
     in_common = (n_rows * 64 * 2 + 4 * 70 * 9 + 160 - bytes_per_unit(CollectionPlan())) / (64 * 2)
     assert 0 <= in_common <= 4
 

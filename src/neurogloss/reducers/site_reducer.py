@@ -67,7 +67,8 @@ class SiteReducer:
         self._signs = columns.signs.astype(np.float32)
         # A unit's salt is made from site, index and polarity, so that samples do not hang on what else is collected.
         self._salts = hashes(2 * columns.indices + (columns.signs < 0), salt(site))
-        self._importance_salts = self._salts ^ salt(plan.seed, "importance")
+        self.importance_salts = self._salts ^ salt(plan.seed, "importance")
+        """uint64 [unit]"""
         self.moments = Moments(n_units)
         self.histogram = MaximaHistogram(n_units)
         self.top = BestSequences(n_units, plan.top_k)
@@ -133,18 +134,14 @@ class SiteReducer:
                 *(state.first_position, maxima, largest),
             )
             if not finite:
-                raise SubjectError(
-                    f"The subject's activations at {self.site} are not all finite.",
-                    known="At least one value at a counted token is NaN or infinite.",
-                    remedy="Load the subject in float32 or bfloat16, or leave this site out.",
-                )
+                raise self.not_finite()
             count_maxima(maxima.view(np.int32), self.histogram.counts, low, high)
             self.top.offer(maxima, rows_of_batch, batch.splits, needed, low, high)
             for subset, of_subset in zip(self.subsets, batch.subset_splits, strict=True):
                 subset.offer(maxima, rows_of_batch, of_subset, needed, low, high)
             if self.draws.plan.n_importance:
                 keys = self._scratch.empty("keys", (high, len(batch)), np.float32)
-                importance_keys(hashed, self._importance_salts, maxima, low, high, keys)
+                importance_keys(hashed, self.importance_salts, maxima, low, high, keys)
                 self.importance.offer(keys, rows_of_batch, batch.splits, needed, low, high)
             n_rows = int(np.count_nonzero(needed[low:high]))
             if not n_rows:
@@ -175,6 +172,30 @@ class SiteReducer:
         self.drawn_exponents[low:high, places] = exponents[low:high, drawn]
         self.drawn_firsts[places, low // RANGE] = first + drawn
         self.drawn_steps[places] = len(batch)
+
+    def keep_drawn(self, places: np.ndarray, rows: np.ndarray, exponents: np.ndarray, maxima: np.ndarray) -> None:
+        """Keeps drawn sequences whose rows were made elsewhere.
+
+        Args:
+            places: int64 [seq]: indices into `SequenceDraws.drawn`.
+            rows: int16 [unit seq value]
+            exponents: int8 [unit seq]
+            maxima: float32 [unit seq]
+        """
+        n = len(places)
+        first = self.rows.drawn.append(rows.reshape(-1, self.rows.length))
+        self.drawn_maxima[:, places] = maxima
+        self.drawn_exponents[:, places] = exponents
+        self.drawn_firsts[places] = first + np.arange(n)[:, None] + n * RANGE * np.arange(self.drawn_firsts.shape[1])
+        self.drawn_steps[places] = n
+
+    def not_finite(self) -> SubjectError:
+        """What is raised when a counted activation is NaN or infinite."""
+        return SubjectError(
+            f"The subject's activations at {self.site} are not all finite.",
+            known="At least one value at a counted token is NaN or infinite.",
+            remedy="Load the subject in float32 or bfloat16, or leave this site out.",
+        )
 
     def _compact(self) -> None:
         slots = sum(kept.addresses.size for kept in self.lists.values())

@@ -141,8 +141,9 @@ class SubjectContract(Contract):
                 some[batch.attended], whole[batch.attended][:, picked], atol=tolerance, rtol=0, err_msg=site.name
             )
 
+    @pytest.mark.parametrize("token_sums", [True, False])
     def test_collecting_keeps_what_the_activations_say(
-        self, subject: SubjectModel, documents: list[Document], tolerance: float
+        self, token_sums: bool, subject: SubjectModel, documents: list[Document], tolerance: float
     ) -> None:
         sequences = _sequences(subject, documents)
         batches = [Batch.of(sequences[:2]), Batch.of(sequences[2:])]
@@ -150,7 +151,7 @@ class SubjectContract(Contract):
         selection = UnitSelection((UnitId(first.name, 0), UnitId(first.name, first.n_units - 1, "-")))
         plan = CollectionPlan(sequence_length=max(map(len, sequences)), top_k=3)
         draws = SequenceDraws(np.array([s.id for s in sequences]), np.zeros(len(sequences), dtype=np.int64), plan)
-        found, expected = (UnitReducer(selection, draws, token_sums=True) for _ in range(2))
+        found, expected = (UnitReducer(selection, draws, token_sums=token_sums) for _ in range(2))
         subject.collect(batches, found)
         SubjectModel.collect(subject, batches, expected)
         ours, theirs = (_kept(reducer.sites[first.name]) for reducer in (found, expected))

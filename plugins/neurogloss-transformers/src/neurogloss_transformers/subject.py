@@ -19,6 +19,7 @@ from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import TransformersSubjectConfig
 from neurogloss_transformers.freed_memory import keep_freed_memory, return_free_memory
 from neurogloss_transformers.loading import empty_model, load_model, load_tokenizer, model_identity
+from neurogloss_transformers.reductions import HostReduction, reduction_on
 from neurogloss_transformers.room import Room
 from neurogloss_transformers.tokenizing import DocumentTokenizer
 
@@ -101,30 +102,32 @@ class TransformersSubject(SubjectModel, OutputWeights):
         for name, indices in wanted.items():
             self._check(name, indices)
         keep_freed_memory()
-        for number, batch in enumerate(batches, start=1):
-            with self._running, torch.inference_mode():
-                self._reduce(batch, wanted, reducer)
-            if number % _BETWEEN_RETURNS == 0:
-                return_free_memory()
+        reduction = reduction_on(self._model.device, reducer)
+        with torch.inference_mode():
+            for number, batch in enumerate(batches, start=1):
+                with self._running:
+                    self._reduce(batch, reducer, reduction)
+                if number % _BETWEEN_RETURNS == 0:
+                    reduction.check()
+                    return_free_memory()
+            reduction.finish()
 
-    def _reduce(self, batch: Batch, wanted: Mapping[str, np.ndarray], reducer: UnitReducer) -> None:
-        import torch
-
+    def _reduce(self, batch: Batch, reducer: UnitReducer, reduction: HostReduction) -> None:
         @cache
         def counted(first: int, end: int) -> CountedBatch:
             return reducer.counted(batch.rows(first, end))
 
-        taken = dict.fromkeys(wanted, 0)
+        taken = dict.fromkeys(reducer.wanted, 0)
 
         def run(first: int, end: int) -> None:
             def take(name: str, activations: torch.Tensor) -> None:
                 start = max(first, taken[name])  # rows before it were taken by a part that ran out of memory later on
                 if start < end:
-                    values = activations[start - first :].to("cpu", torch.float32).numpy()
-                    reducer.sites[name].add(counted(start, end), values)
+                    reduction.add(name, counted(start, end), activations[start - first :])
                     taken[name] = end
 
-            self._run(batch.rows(first, end), wanted, take)
+            counted(first, end)  # now, while a device is still at the batch before
+            self._run(batch.rows(first, end), reducer.wanted, take)
 
         self._room.run_in_parts(len(batch.token_ids), batch.token_ids.shape[1], run)
 
@@ -154,7 +157,7 @@ class TransformersSubject(SubjectModel, OutputWeights):
 
     def _run(self, batch: Batch, wanted: Mapping[str, np.ndarray], take: Callable[[str, torch.Tensor], None]) -> None:
         """Runs the model up to the last wanted site, and hands over each site's activations [seq pos unit]."""
-        import torch
+        from neurogloss_transformers.moving import to_device
 
         self._check_length(batch.token_ids.shape[1])
         device = self._model.device
@@ -171,10 +174,8 @@ class TransformersSubject(SubjectModel, OutputWeights):
         try:
             # The base model has no output head.
             self._model.base_model(
-                input_ids=torch.from_numpy(batch.token_ids).to(device),
-                attention_mask=None
-                if batch.attended.all()
-                else torch.from_numpy(batch.attended).to(device, torch.int64),
+                input_ids=to_device(batch.token_ids, device),
+                attention_mask=None if batch.attended.all() else to_device(batch.attended, device).long(),
                 use_cache=False,
             )
         except _AllRead:

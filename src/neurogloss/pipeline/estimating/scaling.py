@@ -89,10 +89,14 @@ class ScaleRow:
 
 
 def bytes_per_unit(plan: CollectionPlan) -> float:
-    """Bytes that a collection holds of a unit whose every list is full; lists that share sequences need fewer."""
+    """Bytes that a collection holds of a unit whose every list is full; lists that share sequences need fewer.
+
+    On the host's way there may be twice as many rows of lists: those that no list holds any longer are dropped when they
+    are the majority.
+    """
     splits = np.repeat(np.arange(len(Split)), _MANY)
     draws = SequenceDraws(np.arange(len(splits)), splits, plan)
-    narrow = plan.per_bin * len(draws.subsets)
+    narrow = sum(subset.kept for subset in draws.subsets)
     listed = plan.top_k + plan.n_random + plan.n_importance + plan.per_bin * len(plan.quantile_bins)
     n_rows = len(draws.drawn) + len(Split) * (plan.top_k + plan.n_importance + narrow)
     return n_rows * plan.sequence_length * _HALF + len(Split) * listed * _POINTER + _STATISTICS
