@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
@@ -77,13 +80,21 @@ class EncodedText:
         return index
 
     def _token_at(self, character: int) -> int | None:
-        covered = 0
-        for index, (start, end) in enumerate(self.spans, self.n_leading):
-            if start >= character:
-                # A token may begin inside a character: then the one before it reaches past this place.
-                return index if start == character < end and covered <= character else None
-            covered = max(covered, end)
-        return len(self.tokens) if character == self.length and covered <= character else None
+        begun, covered = self._reached
+        index = bisect_left(begun, character)
+        # A token may begin inside a character: then one before it reaches past this place.
+        if index and covered[index - 1] > character:
+            return None
+        if index == len(self.spans):
+            return len(self.tokens) if character == self.length else None
+        start, end = self.spans[index]
+        return self.n_leading + index if start == character < end else None
+
+    @cached_property
+    def _reached(self) -> tuple[list[int], list[int]]:
+        """Of each token and all before it, the last character at which one begins, and where the last one ends."""
+        starts, ends = zip(*self.spans, strict=True) if self.spans else ((), ())
+        return list(accumulate(starts, max)), list(accumulate(ends, max))
 
 
 class TextEncoder:
