@@ -2,9 +2,12 @@
 
     .venv/bin/python benchmarks/peers/collect.py [--only TOOL ...] [--tokens N] [--repeats N] [--batch N]
 
-Each tool runs in its own environment (see environments.py), in turn with the bare pass of the same model there: without
-output head, without cache, in inference mode. Time is over that pass, memory is the most that was held
-above it. benchmarks/speed/collect.py says more of neurogloss alone, whose batches it times one by one.
+Each tool runs in its own environment (see environments.py). Each batch runs bare (without output head, without cache,
+in inference mode) just before the tool gets it, so that both meet the same machine. Time is that of the tool without
+those bare passes, over theirs. For it every process keeps freed memory for the next tensors, as neurogloss has it by
+itself: else a tool would pay for pages, or find those that it did not pay for. Memory is measured in processes without
+that setting, as users get it: the most that was held above what the bare pass held.
+benchmarks/speed/collect.py says more of neurogloss alone.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from environments import ROOT, python_of
@@ -27,6 +29,7 @@ from work import TEXT
 sys.path.append(str(ROOT / "tests" / "live"))
 from serving import plain_folder
 
+CHILD = Path(__file__).with_name("collect_child.py")
 LENGTH = 64
 TOOLS = {
     "neurogloss": ("neurogloss", "neurogloss: records with values and statistics of one split, written"),
@@ -39,6 +42,7 @@ TOOLS = {
     "delphi_3_layers": ("delphi", "delphi: all neurons of 3 of the 30 layers, written"),
 }
 """The environment, and what is measured."""
+KEEPS_FREED_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 30))
 
 
 def main() -> None:
@@ -60,11 +64,12 @@ def main() -> None:
         for tool in options.only:
             environment, what = TOOLS[tool]
             python = sys.executable if environment == "neurogloss" else python_of(environment)
-            rounds = _rounds(python, tool, tokens, options)
-            ratios = [each["tool"]["seconds"] / each["bare"]["seconds"] for each in rounds]
+            command = [python, str(CHILD), tool, plain_folder(), str(tokens), str(options.batch), str(options.threads)]
+            rounds = _measured(command, ["seconds"] * options.repeats, KEEPS_FREED_MEMORY)
+            ratios = [each["tool"] / each["bare"] for each in rounds]
             cells = [f"{value:.2f}" for value in (statistics.median(ratios), min(ratios), max(ratios))]
-            above = max(each["tool"]["mb"] for each in rounds) - max(each["bare"]["mb"] for each in rounds)
-            print(f"| {what} | {' | '.join(cells)} | {above:,.0f} |", flush=True)
+            (peaks,) = _measured(command, ["megabytes"], {})
+            print(f"| {what} | {' | '.join(cells)} | {peaks['tool'] - peaks['bare']:,.0f} |", flush=True)
 
 
 def _tokens(n: int) -> np.ndarray:
@@ -76,13 +81,12 @@ def _tokens(n: int) -> np.ndarray:
     return np.array(ids[: len(ids) // LENGTH * LENGTH]).reshape(-1, LENGTH)
 
 
-def _rounds(python: str, tool: str, tokens: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    script = str(Path(__file__).with_name("collect_child.py"))
-    command = [python, script, tool, plain_folder(), str(tokens), str(options.batch), str(options.threads)]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(options.threads)}
-    asked = "\n" * options.repeats
+def _measured(command: list[str], asked: list[str], settings: dict[str, str]) -> list[dict[str, float]]:
+    """What a process of its own answers to each question, of the tool and of the bare pass."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": command[-1]} | settings
+    lines = "\n".join(asked)
     done = subprocess.run(
-        command, input=asked, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment
+        command, input=lines, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -1,8 +1,8 @@
 """One tool that reads the values of every MLP neuron, beside the bare pass of the same model; in its environment.
 
 Usage: PYTHON collect_child.py TOOL MODEL_FOLDER TOKENS.npy BATCH THREADS
-For each line of standard input: runs the bare pass and the tool, in turn, and prints a line of JSON: seconds and
-megabytes.
+For each line of standard input, `seconds` or `megabytes`: runs the bare pass and the tool, and prints a line of JSON,
+what each of the two took.
 """
 
 from __future__ import annotations
@@ -28,46 +28,83 @@ TOP = 20
 STRONGEST = 16
 """Neurons that delphi keeps of each token and layer, as many as a sparse autoencoder has latents at work."""
 
-Batches = list[torch.Tensor]
+
+class Batches:
+    """Batches of tokens, each of which runs bare just before it is handed out; says how long that took.
+
+    Without a model nothing runs bare.
+    """
+
+    def __init__(self, model: Any | None, tokens: torch.Tensor, size: int) -> None:
+        self.tokens, self.size = tokens, size
+        self.bare_seconds = 0.0
+        self._model, self._batches = model, tokens.split(size)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        return self._batches[number]
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        for batch in self._batches:
+            self.run_bare(batch)
+            yield batch
+
+    def run_bare(self, batch: torch.Tensor) -> None:
+        """The forward pass alone."""
+        if self._model is None:
+            return
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            self._model.model(batch, use_cache=False)
+        self.bare_seconds += time.perf_counter() - begin
+
+
 Pass = Callable[[Batches], Any]
 
 
 def main() -> None:
-    name, folder, tokens, batch, threads = sys.argv[1:]
+    name, folder, tokens, size, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     ids = torch.from_numpy(np.load(tokens))
-    batches = list(ids.split(int(batch)))
     model = _model(folder)
-    passes = {"bare": _bare(model), "tool": TOOLS[name](model, folder)}
-    for run in passes.values():  # once, for what is made at the first call
-        run(batches[:1])
-    for _ in sys.stdin:
-        told = {}
-        for what, run in passes.items():
-            begin_mb = _reset_peak()
-            begin = time.perf_counter()
-            kept = run(batches)
-            seconds = time.perf_counter() - begin
-            told[what] = {"seconds": seconds, "mb": _status("VmHWM") - begin_mb}
-            del kept
+    tool = TOOLS[name](model, folder)
+    for line in sys.stdin:
+        told = MEASURES[line.strip()](tool, model, ids, int(size))
         print(json.dumps(told), file=answers, flush=True)
+
+
+def seconds(tool: Pass, model: Any, ids: torch.Tensor, size: int) -> dict[str, float]:
+    """Of the tool is what remains when the batches' bare passes are taken off."""
+    # Not counted: what is made at the first call, and pages that were given back since the round before.
+    tool(Batches(model, ids[:size], size))
+    batches = Batches(model, ids, size)
+    begin = time.perf_counter()
+    kept = tool(batches)
+    whole = time.perf_counter() - begin
+    del kept
+    return {"bare": batches.bare_seconds, "tool": whole - batches.bare_seconds}
+
+
+def megabytes(tool: Pass, model: Any, ids: torch.Tensor, size: int) -> dict[str, float]:
+    """The most that was held above what was held before; the bare pass comes first, before the tool was ever called."""
+    told = {}
+    for what, run, runs_bare in (("bare", list, model), ("tool", tool, None)):
+        run(Batches(runs_bare, ids[:size], size))
+        before = _reset_peak()
+        kept = run(Batches(runs_bare, ids, size))
+        told[what] = _status("VmHWM") - before
+        del kept
+    return told
 
 
 def _model(folder: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
-
-
-def _bare(model: Any) -> Pass:
-    def run(batches: Batches) -> None:
-        with torch.inference_mode():
-            for batch in batches:
-                model.model(batch, use_cache=False)
-
-    return run
 
 
 class Tops:
@@ -183,9 +220,9 @@ def _delphi(model: Any, layers: int, encode: Callable[[Any], Any]) -> Pass:
     named = {f"model.layers.{i}.mlp.down_proj": encode for i in range(layers)}
 
     def run(batches: Batches) -> Any:
-        tokens = torch.cat(batches)
-        cache = LatentCache(model, named, batch_size=len(batches[0]), transcode=True)
-        cache.run(tokens.numel(), tokens)
+        cache = LatentCache(model, named, batch_size=batches.size, transcode=True)
+        cache.load_token_batches = lambda *_: batches  # else it cuts the same ones itself
+        cache.run(batches.tokens.numel(), batches.tokens)
         with tempfile.TemporaryDirectory() as written:
             cache.save_splits(n_splits=5, save_dir=Path(written))
         return cache
@@ -208,22 +245,23 @@ def delphi_3_layers(model: Any, _folder: str) -> Pass:
     return _delphi(model, 3, lambda values: values)
 
 
-def neurogloss(_model: Any, folder: str) -> Pass:
+def neurogloss(model: Any, folder: str) -> Pass:
     """All neurons' records and statistics, written."""
     from neurogloss_collect import collecting
 
-    return collecting(folder, splits=False)
+    return collecting(model, folder, splits=False)
 
 
-def neurogloss_splits(_model: Any, folder: str) -> Pass:
+def neurogloss_splits(model: Any, folder: str) -> Pass:
     """The same of each of four splits, the default."""
     from neurogloss_collect import collecting
 
-    return collecting(folder, splits=True)
+    return collecting(model, folder, splits=True)
 
 
 OURS = (neurogloss, neurogloss_splits)
 TOOLS = {each.__name__: each for each in (*OURS, hooks, keep, transformer_lens, nnsight, delphi, delphi_3_layers)}
+MEASURES = {each.__name__: each for each in (seconds, megabytes)}
 
 
 def _status(name: str) -> float:

@@ -19,6 +19,8 @@ import scripted_server
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 PARTS = re.compile(r"(\t|\n|<|>|start|end|unknown)")
 """What the peers look for stands in tokens of its own."""
+ASKED_BY_DELPHI = 5
+"""Texts in a request of delphi's, which has no schema to say so."""
 
 
 def main() -> None:
@@ -39,11 +41,18 @@ def completions(body: dict[str, Any], answer: Answer = scripted_server._completi
 
 
 def chat(body: dict[str, Any]) -> dict[str, Any]:
-    """Five answers, and an explanation in the form that delphi reads; nobody minds the other."""
+    """Answers about each text, and an explanation in the form that delphi reads; nobody minds the other."""
     drawn = hashlib.sha256(repr(body["messages"]).encode()).digest()
-    text = f"{[byte % 2 for byte in drawn[:5]]}\n[EXPLANATION]: words like {drawn.hex()[:5]}"
+    answers = [drawn[i % len(drawn)] % 2 for i in range(_asked(body))]
+    text = f"{answers}\n[EXPLANATION]: words like {drawn.hex()[:5]}"
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     return scripted_server._reply("".join(message["content"] for message in body["messages"]), choice)
+
+
+def _asked(body: dict[str, Any]) -> int:
+    """How many texts a request is about."""
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema", {"properties": {}})
+    return int(schema["properties"].get("answers", {}).get("minItems", ASKED_BY_DELPHI))
 
 
 if __name__ == "__main__":
