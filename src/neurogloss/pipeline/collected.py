@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -113,11 +114,11 @@ class CollectedUnits:
             StoreError: The store does not hold the unit, or is damaged.
         """
         entry = self._stored.unit(UNITS, unit)
-        splits = {split: self._split_records(entry, number) for number, split in enumerate(SPLITS)}
+        tops = [self._records(entry, "top", split) for split in range(len(SPLITS))]
         return UnitRecord(
             unit,
-            self._statistics(entry, splits.values()),
-            splits,
+            self._statistics(entry, tops),
+            SplitsWhenAsked(lambda split: self._split_records(entry, split, tops[split])),
             self._means(unit) if self._token_means else None,
             self._table.vocabulary if self._token_means else {},
             self._surroundings,
@@ -129,9 +130,9 @@ class CollectedUnits:
         records = self._records(entry, "random", number)
         return np.concatenate([np.zeros(0, np.float32), *(record.values[record.counted] for record in records)])
 
-    def _split_records(self, entry: StoredUnit, split: int) -> SplitRecords:
+    def _split_records(self, entry: StoredUnit, split: int, top: tuple[ActivationRecord, ...]) -> SplitRecords:
         plan = self._plan
-        top, random, importance = (self._records(entry, name, split) for name in ("top", "random", "importance"))
+        random, importance = (self._records(entry, name, split) for name in ("random", "importance"))
         quantile_rows, quantile_values = entry.plain("quantile_rows")[split], entry.values("quantile", split)
         quantile = {
             bin_name(bounds): self._made(rows, values)
@@ -159,13 +160,11 @@ class CollectedUnits:
             records.append(ActivationRecord(sequence, along[: len(sequence)], counted))
         return tuple(records)
 
-    def _statistics(self, entry: StoredUnit, splits: Iterable[SplitRecords]) -> UnitStatistics:
+    def _statistics(self, entry: StoredUnit, tops: Iterable[tuple[ActivationRecord, ...]]) -> UnitStatistics:
         def number(name: str) -> float:
             return float(entry.plain(name))
 
-        peaks: Counter[str] = Counter()
-        for records in splits:
-            peaks.update(record.sequence.tokens[record.peak] for record in records.top if record.maximum > 0)
+        peaks = Counter(record.sequence.token(record.peak) for top in tops for record in top if record.maximum > 0)
         return UnitStatistics(
             n_tokens=int(entry.shared("n_tokens")),
             n_sequences=int(entry.shared("n_sequences")),
@@ -186,3 +185,23 @@ class CollectedUnits:
         entry = self._stored.unit(TOKEN_SUMS, unit)
         shared: dict[str, Any] = {name: entry.shared(name) for name in ("token_ids", "counts")}
         return TokenMeans(sums=entry.plain("sums"), **shared)
+
+
+class SplitsWhenAsked(Mapping[Split, SplitRecords]):
+    """The records of all splits, each read when it is first asked for.
+
+    Args:
+        read: Reads one, by its place in `SPLITS`.
+    """
+
+    def __init__(self, read: Callable[[int], SplitRecords]) -> None:
+        self._read = cache(read)
+
+    def __getitem__(self, split: Split) -> SplitRecords:
+        return self._read(SPLITS.index(split))
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter(SPLITS)
+
+    def __len__(self) -> int:
+        return len(SPLITS)

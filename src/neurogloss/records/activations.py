@@ -50,15 +50,28 @@ class ActivationRecord:
         return int(np.argmax(np.where(self.counted, self.values, -np.inf)))
 
     def piece_values(self) -> np.ndarray:
-        """The largest value in each of the sequence's pieces [piece]; uncounted ones are 0."""
-        shown = np.where(self.counted, self.values, 0.0)
-        # As numbers: an array's method for each of the pieces, mostly of one token, takes many times as long.
-        numbers = shown.tolist()
-        return np.array([max(numbers[p.start : p.stop]) for p in self.sequence.pieces], dtype=shown.dtype)
+        """The largest value in each of the sequence's pieces [piece], read-only; uncounted ones are 0."""
+        return self._piece_values
 
     def centred(self, width: int) -> ActivationRecord:
         """The `width` tokens around the peak, shifted, not shortened, at the sequence's edges."""
-        return self.window(max(0, min(self.peak - width // 2, len(self.values) - width)), width)
+        # Kept, as are its pieces and their values: most of what reads a record reads this part of it.
+        if width not in self._centred:
+            self._centred[width] = self.window(max(0, min(self.peak - width // 2, len(self.values) - width)), width)
+        return self._centred[width]
+
+    @cached_property
+    def _centred(self) -> dict[int, ActivationRecord]:
+        return {}
+
+    @cached_property
+    def _piece_values(self) -> np.ndarray:
+        shown = np.where(self.counted, self.values, 0.0)
+        # As numbers: an array's method for each of the pieces, mostly of one token, takes many times as long.
+        numbers = shown.tolist()
+        found = np.array([max(numbers[p.start : p.stop]) for p in self.sequence.pieces], dtype=shown.dtype)
+        found.setflags(write=False)
+        return found
 
     def window(self, start: int, width: int) -> ActivationRecord:
         """The `width` tokens from `start` on, or what there is of them.

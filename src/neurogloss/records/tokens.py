@@ -78,6 +78,11 @@ class TokenSequence:
         """The characters of each token [pos]; parts of one character each show it whole."""
         return tuple(self.text[a:b] for a, b in self.spans.tolist())
 
+    def token(self, position: int) -> str:
+        """The characters of one token."""
+        start, stop = self.spans[position].tolist()
+        return self.text[start:stop]
+
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The sequence without its special tokens, in whole characters."""

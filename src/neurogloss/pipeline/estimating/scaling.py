@@ -91,8 +91,8 @@ class ScaleRow:
 def bytes_per_unit(plan: CollectionPlan) -> float:
     """Bytes that a collection holds of a unit whose every list is full; lists that share sequences need fewer.
 
-    On the host's way there may be twice as many rows of lists: those that no list holds any longer are dropped when they
-    are the majority.
+    Where it was reduced on the host there may be twice as many rows of lists: those that no list holds any longer are
+    dropped when they are the majority.
     """
     splits = np.repeat(np.arange(len(Split)), _MANY)
     draws = SequenceDraws(np.arange(len(splits)), splits, plan)

@@ -12,8 +12,7 @@ from neurogloss.builtin.scorers.questions.configs import FuzzingConfig
 from neurogloss.builtin.scorers.questions.examples import fuzzing_examples
 from neurogloss.builtin.scorers.questions.marking import (
     Marked,
-    firing_pieces,
-    free_pieces,
+    PlacesIn,
     marked,
     marked_where_it_fires,
     marks_for,
@@ -88,13 +87,16 @@ class FuzzingScorer(QuestionScorer):
         self, record: ActivationRecord, pattern: np.ndarray, threshold: float, starts: np.ndarray
     ) -> tuple[ActivationRecord, np.ndarray] | None:
         """The part of a record, preferably one that fires, in which the pattern fits best, and the marked places."""
-        best: tuple[ActivationRecord, np.ndarray] | None = None
+        places, width = PlacesIn(record, threshold), self._width(record)
+        fits: int | None = None
         for start in starts.tolist():
-            part = record.window(start, self._width(record))
-            places = moved(pattern, free_pieces(part, threshold))
-            if places is None:
+            free, firing = places.of_window(start, width)
+            if not 0 < len(pattern) <= np.count_nonzero(free):
                 continue
-            best = best or (part, places)
-            if np.array_equal(places, pattern) and firing_pieces(part, threshold).any():
-                return part, places
-        return best
+            if pattern[-1] < len(free) and free[pattern].all() and firing.any():
+                return record.window(start, width), pattern
+            fits = start if fits is None else fits
+        if fits is None:
+            return None
+        near = moved(pattern, places.of_window(fits, width)[0])
+        return None if near is None else (record.window(fits, width), near)

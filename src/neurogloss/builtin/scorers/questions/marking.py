@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 import numpy as np
@@ -46,6 +47,29 @@ def free_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
     counted = record.counted.tolist()
     markable = [all(counted[p.start : p.stop]) and bool(p.text.strip()) for p in record.sequence.pieces]
     return np.asarray(np.array(markable, dtype=bool) & ~firing_pieces(record, threshold))
+
+
+class PlacesIn:
+    """Which pieces of a record's windows may be marked, and on which the unit fires.
+
+    A record has as many windows as tokens, and their pieces are its own, but where a window begins or ends inside one.
+    """
+
+    def __init__(self, record: ActivationRecord, threshold: float) -> None:
+        self._record = record
+        self._threshold = threshold
+        pieces = record.sequence.pieces
+        self._begins, self._ends = [piece.start for piece in pieces], [piece.stop for piece in pieces]
+        self._free, self._firing = free_pieces(record, threshold), firing_pieces(record, threshold)
+
+    def of_window(self, start: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of `record.window(start, width)`: `free_pieces` and `firing_pieces`, bool [piece] each."""
+        stop = start + width
+        first, end = bisect_left(self._begins, start), bisect_right(self._ends, stop)
+        if (first and self._ends[first - 1] > start) or (end < len(self._begins) and self._begins[end] < stop):
+            part = self._record.window(start, width)
+            return free_pieces(part, self._threshold), firing_pieces(part, self._threshold)
+        return self._free[first:end], self._firing[first:end]
 
 
 def moved(pattern: np.ndarray, free: np.ndarray) -> np.ndarray | None:

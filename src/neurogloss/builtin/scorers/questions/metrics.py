@@ -101,7 +101,9 @@ def _counts(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> tuple[n
     """
     yes, called = truth.astype(np.float64), said.astype(np.float64)
     kinds = (yes * called, (1 - yes) * called, yes * (1 - called), (1 - yes) * (1 - called))
-    return tuple(kind @ weights if kind.ndim > 1 else weights @ kind for kind in kinds)
+    if called.ndim > 1:
+        return tuple(kind @ weights for kind in kinds)
+    return tuple(np.moveaxis(weights @ np.stack(kinds, axis=-1), -1, 0))
 
 
 def _by_score(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -92,8 +92,10 @@ class Items:
         read = (self.scores if metric.reads is Reads.SCORES else self.said) if said is None else said
         assert read is not None
         rows, columns = np.nonzero(np.ones_like(self.truth) if among is None else among)
-        per_question = np.ones(len(self)) if weights is None else weights
-        return metric.weighted(self.truth[rows, columns], read[..., rows, columns], per_question[..., rows])
+        per_item = np.ones(len(self)) if weights is None else weights
+        if not np.array_equal(rows, np.arange(len(self))):  # resamples of every question's one item are not copied
+            per_item = per_item[..., rows]
+        return metric.weighted(self.truth[rows, columns], read[..., rows, columns], per_item)
 
 
 def score_of(
