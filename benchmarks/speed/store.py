@@ -27,6 +27,7 @@ from neurogloss.pipeline.progress import Progress
 from neurogloss.plugin.registry import load_registry
 from neurogloss.records.runs import Cell, ScoreRow
 from neurogloss.records.scores import Measure, Score
+from neurogloss.records.tokens import Split
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session
 from neurogloss.store.configs import PostgresStoreConfig, SqliteStoreConfig
@@ -39,6 +40,8 @@ SHARED = ("length", "n_tokens", "n_sequences")
 """The arrays that do not lie unit by unit."""
 PLACES = (0, 1234, 3201, 5000, 6399)
 """Units that are looked at, one of another site each."""
+READ = {"all splits": " ".join(Split), "to explain and score it": f"{Split.EXPLAIN} {Split.TEST}"}
+"""Which splits of a unit are read, and what for."""
 Row = tuple[str, list[float], str, str]
 """What is measured, its values, their format and what is wanted."""
 
@@ -46,13 +49,14 @@ OPEN = """
 import mmap, os, re, sys, time
 from pathlib import Path
 from neurogloss.pipeline.collected import reopened
+from neurogloss.records.tokens import Split
 from neurogloss.records.units import UnitId
 from neurogloss.store.activations import ActivationStore
 
 def read():
     return int(re.search(r"rchar: (\\d+)", Path("/proc/self/io").read_text())[1])
 
-root, key, unit, cold = sys.argv[1:]
+root, key, unit, splits, cold = sys.argv[1:]
 if cold == "cold":
     # Without pages in memory and without reading ahead, what is mapped in the end is what was looked at.
     for path in Path(root).rglob("*.*"):
@@ -66,15 +70,16 @@ if cold == "cold":
     mmap.mmap = alone
 before, started, cpu_started = read(), time.perf_counter(), time.process_time()
 record = reopened(ActivationStore(Path(root)), key, [UnitId.parse(unit)]).record(UnitId.parse(unit))
+kept = [record.splits[Split(split)] for split in splits.split()]
 seconds, cpu, read_bytes = time.perf_counter() - started, time.process_time() - cpu_started, read() - before
-mapped, in_ours = 0, False
+mapped, file = {True: 0, False: 0}, ""
 for line in Path("/proc/self/smaps").read_text().splitlines():
     if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-        in_ours = root in line
-    elif in_ours and line.startswith("Rss:"):
-        mapped += 1024 * int(line.split()[1])
-assert record.splits
-print(1000 * seconds, 1000 * cpu, (read_bytes + mapped) / 1e3)
+        file = line if root in line else ""
+    elif file and line.startswith("Rss:"):
+        mapped["/tokens/" in file] += 1024 * int(line.split()[1])
+assert all(each.top for each in kept)
+print(1000 * seconds, 1000 * cpu, (read_bytes + mapped[False]) / 1e3, mapped[True] / 1e3)
 """
 UNTIL_THE_MODEL = """
 import os, sys
@@ -175,19 +180,20 @@ def stretched(small: Path, big: Path) -> None:
                 copies[place] = rows[place % n_before]
 
 
-def opening(root: Path, key: str) -> list[tuple[float, float, float]]:
+def opening(root: Path, key: str, splits: str) -> list[tuple[float, ...]]:
     """Milliseconds by the clock and of the CPU, and kilobytes, of reading one unit in a new process, imports aside.
 
-    The time is that of files that are in memory; the kilobytes are those that are looked at when they are not.
+    The last number is kilobytes of the token table, which all units share. Records of some splits are read, and all
+    statistics. The time is that of files in memory; the kilobytes are those that are looked at when they are not.
     """
     found = []
     for number, place in enumerate(PLACES):
-        command = [sys.executable, "-c", OPEN, str(root), key, f"layers.{11 * number}.mlp/{place}"]
+        command = [sys.executable, "-c", OPEN, str(root), key, f"layers.{11 * number}.mlp/{place}", splits]
         told = [
             subprocess.run([*command, state], check=True, capture_output=True, text=True).stdout.split()
             for state in ("cold", "warm", "warm")
         ]
-        found.append((float(told[-1][0]), float(told[-1][1]), float(told[0][2])))
+        found.append(tuple(map(float, (*told[-1][:2], *told[0][2:]))))
     return found
 
 
@@ -204,7 +210,7 @@ def measured(repeats: int) -> list[Row]:
     """All measures, in turn, so that a busy moment of the machine does not fall on one alone."""
     written: list[tuple[float, float, float]] = []
     elsewhere: list[tuple[float, float, float]] = []
-    opened: list[tuple[float, float, float]] = []
+    opened: dict[str, list[tuple[float, ...]]] = {splits: [] for splits in READ.values()}
     starts: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "activations"
@@ -218,19 +224,22 @@ def measured(repeats: int) -> list[Row]:
             written.append(writing(SqliteStoreConfig(f"{folder}/results-{repeat}")))
             with postgres(folder) as config:
                 elsewhere += [] if config is None else [writing(config)]
-            opened += opening(root, key)
+            for splits in READ.values():
+                opened[splits] += opening(root, key, splits)
             for name, (command, _) in commands.items():
                 starts.setdefault(name, []).append(seconds_of(command))
     together, of_cpu, alone = map(list, zip(*written, strict=True))
-    milliseconds, cpu_milliseconds, kilobytes = map(list, zip(*opened, strict=True))
     rows = [
         (f"{N_SCORES:,} scores, {TOGETHER:,} at a time: seconds", together, ".2f", "10"),
         (f"{N_SCORES:,} scores, {TOGETHER:,} at a time: CPU seconds", of_cpu, ".2f", ""),
         ("a score, committed alone: ms", alone, ".2f", ""),
-        (f"one unit of {N_SITES * N_UNITS:,}: ms", milliseconds, ".1f", "20"),
-        (f"one unit of {N_SITES * N_UNITS:,}: ms of the CPU", cpu_milliseconds, ".1f", ""),
-        (f"one unit of {N_SITES * N_UNITS:,}: kB read", kilobytes, ".0f", "a few hundred"),
     ]
+    for what, splits in READ.items():
+        milliseconds, of_cpu, kilobytes, of_tokens = map(list, zip(*opened[splits], strict=True))
+        name = f"one unit of {N_SITES * N_UNITS:,}, {what}"
+        rows += [(f"{name}: ms", milliseconds, ".1f", "20"), (f"{name}: ms of the CPU", of_cpu, ".1f", "")]
+        rows.append((f"{name}: kB read of the unit", kilobytes, ".0f", "a few hundred"))
+        rows.append((f"{name}: kB read of the token table", of_tokens, ".0f", ""))
     if elsewhere:
         together, of_cpu, alone = map(list, zip(*elsewhere, strict=True))
         rows += [

@@ -16,8 +16,8 @@ from neurogloss.store.array_files import ArrayFile, pack_texts, unpack_text, wri
 _SPLITS = tuple(Split)
 _SHARD = 50_000
 """Sequences per file: what is held in memory while the table is written."""
-_KEPT = 4096
-"""Sequences that stay in memory once they are read: about 10 MB."""
+_KEPT = 2048
+"""Sequences that stay in memory once they are read: with their pieces up to 30 MB."""
 _VOCABULARY = "vocabulary.safetensors"
 
 
