@@ -198,6 +198,8 @@ class SplitsWhenAsked(Mapping[Split, SplitRecords]):
         self._read = cache(read)
 
     def __getitem__(self, split: Split) -> SplitRecords:
+        if split not in SPLITS:
+            raise KeyError(split)
         return self._read(SPLITS.index(split))
 
     def __iter__(self) -> Iterator[Split]:

@@ -74,6 +74,11 @@ class SequenceDraws:
             found[number, rows[rows != NONE]] = True
         return found
 
+    @cached_property
+    def splits_there(self) -> np.ndarray:
+        """int64 [split]: indices into `SPLITS` of those that have sequences, ascending."""
+        return np.unique(self.splits)
+
     def rows_of(self, ids: np.ndarray) -> np.ndarray:
         """The rows of sequences, int32."""
         return np.searchsorted(self.ids, ids).astype(np.int32)

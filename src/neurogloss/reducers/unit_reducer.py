@@ -60,7 +60,16 @@ class UnitReducer:
         return {site: reducer.columns.indices for site, reducer in self.sites.items()}
 
     def counted(self, batch: Batch) -> CountedBatch:
-        """A batch as each site's reducer takes it in; the plan's length must not be exceeded."""
+        """A batch as each site's reducer takes it in.
+
+        Raises:
+            ValueError: A sequence is longer than the plan's.
+        """
+        if batch.token_ids.shape[1] > self.draws.plan.sequence_length:
+            raise ValueError(
+                f"a sequence has {batch.token_ids.shape[1]} tokens; the plan's have at most "
+                f"{self.draws.plan.sequence_length}"
+            )
         return CountedBatch(batch, self.draws)
 
     def add(self, batch: Batch, activations: Mapping[str, np.ndarray]) -> None:

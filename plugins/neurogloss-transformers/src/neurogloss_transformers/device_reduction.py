@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import triton
 
+from neurogloss.errors import SubjectError
 from neurogloss.reducers.best_sequences import BestSequences
 from neurogloss.reducers.counted_batch import CountedBatch
 from neurogloss.reducers.draws import NONE
@@ -21,6 +22,7 @@ from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss_transformers import device_kernels as kernels
 from neurogloss_transformers.moving import HostCopies, to_device
 from neurogloss_transformers.reductions import HostReduction
+from neurogloss_transformers.sources import first_line
 
 _DRAWN_AT_ONCE = 32
 """Drawn sequences whose rows are made together."""
@@ -41,6 +43,7 @@ class DeviceReduction(HostReduction):
     def __init__(self, reducer: UnitReducer, kinds: Sequence[str] = ("cuda",)) -> None:
         super().__init__(reducer)
         self._kinds = kinds
+        self._splits = reducer.draws.splits_there
         self._on_device: dict[str, DeviceSite] = {}
         self._copies = HostCopies()
         self._moved: dict[torch.device, DeviceBatch] = {}
@@ -52,21 +55,49 @@ class DeviceReduction(HostReduction):
         elif len(batch):
             with torch.cuda.device_of(activations):
                 if site not in self._on_device:
-                    self._on_device[site] = DeviceSite(self._sites[site], device, self._copies)
+                    self._on_device[site] = DeviceSite(self._sites[site], self._splits, device, self._copies)
                 if device not in self._moved or self._moved[device].of is not batch:
-                    self._moved[device] = DeviceBatch(batch, device)
+                    self._moved[device] = DeviceBatch(batch, self._splits, device)
                 self._on_device[site].add(self._moved[device], activations.contiguous())
 
     def check(self) -> None:
+        self._copies.finish()
         for site in self._on_device.values():
             site.check()
 
     def finish(self) -> None:
         self.check()
         self._moved.clear()
-        while self._on_device:
-            self._on_device.popitem()[1].finish()
+        try:
+            while self._on_device:
+                self._on_device.popitem()[1].finish()
+        except torch.OutOfMemoryError as error:
+            raise SubjectError(
+                "Memory runs out on the device when what was kept is put in order.",
+                known=first_line(error),
+                remedy="Choose fewer units, or keep fewer sequences (collection.top_k, collection.per_bin).",
+            ) from error
         self._copies.finish()
+
+
+def bytes_needed(reducer: UnitReducer) -> int:
+    """Memory that `DeviceReduction` takes on devices for what it keeps: an upper bound, in bytes."""
+    n_splits = len(reducer.draws.splits_there)
+    of_histogram, of_moments = 4 * N_BINS, 64
+    return sum(
+        len(site.columns) * (of_histogram + of_moments + n_splits * slots * (2 * site.rows.length + 8 + 1))
+        for site in reducer.sites.values()
+        for slots in [sum(kept.keys.shape[2] for kept in site.lists.values())]
+    )
+
+
+def try_kernels(device: torch.device) -> None:
+    """Runs the smallest kernel; raises whatever keeps Triton from running on a device."""
+    with torch.cuda.device(device):
+        one = torch.ones(1, 1, device=device)
+        bits = torch.ones(1, dtype=torch.int64, device=device)
+        kernels.weigh[(1, 1)](bits, bits, one, 1, torch.empty_like(one), UNITS=_UNITS, num_warps=_WARPS)
+        torch.cuda.synchronize(device)
 
 
 class DeviceBatch:
@@ -74,20 +105,24 @@ class DeviceBatch:
 
     Args:
         of: The batch.
+        splits: int64 [split]: those of which there are sequences; here a split is its place among them.
         device: Where to.
     """
 
-    def __init__(self, of: CountedBatch, device: torch.device) -> None:
+    def __init__(self, of: CountedBatch, splits: np.ndarray, device: torch.device) -> None:
         self.of = of
         self.device = device
-        arrays = (of.present, of.lengths, of.rows, of.positions, of.splits)
+        arrays = (of.present, of.lengths, of.rows, of.positions, np.searchsorted(splits, of.splits))
         self.present, self.lengths, self.rows, self.positions, self.splits = (
             to_device(each, device) for each in arrays
         )
         self.counted = to_device(of.batch.counted[of.present].view(np.uint8), device)
         self.hashed = to_device(mixed(of.ids).view(np.int64), device)
         # None where no sequence is in the subset.
-        self.subset_splits = [to_device(each, device) if (each >= 0).any() else None for each in of.subset_splits]
+        self.subset_splits = [
+            to_device(np.where(each >= 0, np.searchsorted(splits, each), -1), device) if (each >= 0).any() else None
+            for each in of.subset_splits
+        ]
         drawn = np.flatnonzero(of.drawn >= 0)
         self.drawn = [drawn[first : first + _DRAWN_AT_ONCE] for first in range(0, len(drawn), _DRAWN_AT_ONCE)]
         """Places of the drawn sequences, a few at a time."""
@@ -162,12 +197,13 @@ class DeviceList:
 
     Args:
         of: The same list, empty, on the host.
+        n_splits: Of which there are sequences.
         length: Values in a row.
         device: Where.
     """
 
-    def __init__(self, of: BestSequences, length: int, device: torch.device) -> None:
-        shape = of.keys.shape
+    def __init__(self, of: BestSequences, n_splits: int, length: int, device: torch.device) -> None:
+        shape = (len(of.keys), n_splits, of.keys.shape[2])
         self.places = (kernels.EMPTY.value + torch.arange(shape[-1], device=device)).expand(shape).contiguous()
         """int64 [unit split slot]: key and row, as the kernels put them together."""
         self.values = torch.zeros(*shape, length, dtype=torch.int16, device=device)
@@ -216,8 +252,8 @@ class DeviceList:
         filled: torch.Tensor = self.places >= kernels.EMPTY.value + (1 << 32)
         return filled
 
-    def arrays(self, addresses: torch.Tensor) -> dict[str, np.ndarray]:
-        """As `BestSequences.load` takes them; addresses are int32 [unit split slot]."""
+    def leave(self, to: BestSequences, splits: np.ndarray, addresses: torch.Tensor) -> None:
+        """Puts them, sorted, in place of an empty list's in these splits; addresses are int32 [unit split slot]."""
         ordered = (self.places >> 32).to(torch.int32)
         keys = torch.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).view(torch.float32)
         rows = (kernels.ROW_BITS.value - (self.places & 0xFFFFFFFF)).to(torch.int32)
@@ -227,7 +263,9 @@ class DeviceList:
             "addresses": addresses,
             "exponents": self.exponents,
         }
-        return {name: tensor.cpu().numpy() for name, tensor in found.items()}
+        arrays = to.arrays()
+        for name, tensor in found.items():
+            arrays[name][:, splits] = tensor.cpu().numpy()
 
 
 class DeviceSite:
@@ -235,12 +273,14 @@ class DeviceSite:
 
     Args:
         reducer: What is filled in the end; it has no token sums.
+        splits: int64 [split]: those of which there are sequences.
         device: Where the site's activations are.
         copies: Bring rows to the host.
     """
 
-    def __init__(self, reducer: SiteReducer, device: torch.device, copies: HostCopies) -> None:
+    def __init__(self, reducer: SiteReducer, splits: np.ndarray, device: torch.device, copies: HostCopies) -> None:
         self._reducer = reducer
+        self._splits = splits
         self._device = device
         self._copies = copies
         n_units = len(reducer.columns)
@@ -248,7 +288,7 @@ class DeviceSite:
         self._moments = DeviceMoments(n_units, device)
         self._importance_salts = to_device(reducer.importance_salts.view(np.int64), device)
         self._lists = {
-            name: DeviceList(kept, reducer.rows.length, device)
+            name: DeviceList(kept, len(splits), reducer.rows.length, device)
             for name, kept in reducer.lists.items()
             if kept.keys.size
         }
@@ -257,10 +297,27 @@ class DeviceSite:
         """Takes in a batch's activations, [seq pos unit]."""
         if activations.shape != (*batch.of.batch.counted.shape, len(self._signs)):
             raise ValueError(f"activations at {self._reducer.site} have shape {tuple(activations.shape)}")
-        # Memory may run out in these three, after which the sequences are added again; below it cannot.
+        # Memory may run out in these three, after which the sequences are added again.
         summaries = Summaries.of(batch, activations, self._signs)
         keys = self._importance_keys(batch, summaries.maxima) if "importance" in self._lists else summaries.maxima
         of_drawn = [self._of_drawn(batch, drawn, activations, summaries) for drawn in batch.drawn]
+        try:
+            self._take_in(batch, activations, summaries, keys, of_drawn)
+        except (RuntimeError, MemoryError) as error:  # what was taken in already must not be added again
+            raise SubjectError(
+                f"Collecting at {self._reducer.site} failed on the device {self._device}.",
+                known=first_line(error),
+                remedy="If memory ran out, lower collection.batch_size or choose fewer units.",
+            ) from error
+
+    def _take_in(
+        self,
+        batch: DeviceBatch,
+        activations: torch.Tensor,
+        summaries: Summaries,
+        keys: torch.Tensor,
+        of_drawn: Sequence[Sequence[torch.Tensor]],
+    ) -> None:
         for drawn, tensors in zip(batch.drawn, of_drawn, strict=True):
             self._copies.copy(partial(self._reducer.keep_drawn, batch.of.drawn[drawn]), *tensors)
         self._moments.add(batch, summaries)
@@ -318,6 +375,6 @@ class DeviceSite:
         addresses = torch.where(filled, numbers, NONE).to(torch.int32)
         widths = [kept.places[0].numel() for _, kept in lists]
         for (name, kept), own in zip(lists, addresses.split(widths, dim=1), strict=True):
-            reducer.lists[name].load(kept.arrays(own.reshape(kept.places.shape)))
+            kept.leave(reducer.lists[name], self._splits, own.reshape(kept.places.shape))
         values = torch.cat([kept.values.reshape(n_units, -1, reducer.rows.length) for _, kept in lists], dim=1)
         self._copies.copy(reducer.rows.kept.append, values[filled])

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 
-_UNDER_WAY = 8
-"""Copies to the host that may wait to be taken."""
+_UNDER_WAY = 1 << 29
+"""Bytes of copies to the host that may wait to be taken: their memory is page-locked, and torch keeps it."""
 _THREADS = 4
-"""Take them: each writes to another file."""
+"""Take them, so that the files of several sites are written side by side."""
 
 
 def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -26,20 +26,21 @@ class HostCopies:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="copies")
-        self._under_way: deque[Future[object]] = deque()
+        self._under_way: deque[tuple[Future[object], int]] = deque()
         self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
     def copy(self, take: Callable[..., object], *tensors: torch.Tensor) -> None:
         """Has `take` called with the values of contiguous tensors as arrays; raises what an earlier call raised."""
-        while len(self._under_way) >= _UNDER_WAY:
-            self._under_way.popleft().result()
+        size = sum(tensor.nbytes for tensor in tensors)
+        while self._under_way and size + sum(other for _, other in self._under_way) > _UNDER_WAY:
+            self._under_way.popleft()[0].result()
         arrive = self._begin(tensors)
-        self._under_way.append(self._threads.submit(lambda: take(*arrive())))
+        self._under_way.append((self._threads.submit(lambda: take(*arrive())), size))
 
     def finish(self) -> None:
         """Waits for all; raises what one of them raised."""
         while self._under_way:
-            self._under_way.popleft().result()
+            self._under_way.popleft()[0].result()
 
     def _begin(self, tensors: Sequence[torch.Tensor]) -> Callable[[], list[np.ndarray]]:
         """Begins to copy; what is returned waits until that is done."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from neurogloss.reducers.counted_batch import CountedBatch
 from neurogloss.reducers.unit_reducer import UnitReducer
+from neurogloss_transformers.sources import first_line
 
 if TYPE_CHECKING:
     import torch
+
+_SHARE = 0.8
+"""Of a device's free memory that what is kept may take; the rest is for activations."""
+
+_log = logging.getLogger(__name__)
 
 
 class HostReduction:
@@ -39,16 +47,44 @@ class HostReduction:
         """Leaves all that was taken in with the reducer."""
 
 
-def reduction_on(device: torch.device, reducer: UnitReducer) -> HostReduction:
-    """The reduction that fits a model's device.
+def reduction_on(devices: Collection[torch.device], reducer: UnitReducer) -> HostReduction:
+    """The reduction that fits the devices of a model.
 
-    Activations stay on a CUDA device if Triton is there, as it is with torch for Linux. Sums for each token take too
-    much memory there, and what a reducer holds already would have to be brought there.
+    Activations stay on CUDA devices where Triton can run on them and what is kept fits beside the model. Sums for each
+    token take too much memory there, and what a reducer holds already would have to be brought there.
+
+    Args:
+        devices: Where the model's weights are.
+        reducer: Takes the activations in.
     """
-    sums = any(site.token_sums for site in reducer.sites.values())
-    begun = any(site.moments.n for site in reducer.sites.values())
-    if device.type != "cuda" or sums or begun or find_spec("triton") is None:
+    sites = reducer.sites.values()
+    sums = any(site.token_sums for site in sites)
+    begun = any(site.moments.n or site.rows.drawn.n_rows for site in sites)
+    if any(device.type != "cuda" for device in devices) or sums or begun:
+        return HostReduction(reducer)
+    obstacle = _obstacle(devices, reducer)
+    if obstacle:
+        _log.warning("activations are reduced on the host, which is slower: %s", obstacle)
         return HostReduction(reducer)
     from neurogloss_transformers.device_reduction import DeviceReduction
 
     return DeviceReduction(reducer)
+
+
+def _obstacle(devices: Collection[torch.device], reducer: UnitReducer) -> str:
+    """Why activations cannot be reduced on CUDA devices, if they cannot."""
+    import torch
+
+    if torch.version.hip or find_spec("triton") is None:
+        return "there is no Triton for this device"
+    from neurogloss_transformers.device_reduction import bytes_needed, try_kernels
+
+    needed, free = bytes_needed(reducer), sum(torch.cuda.mem_get_info(device)[0] for device in devices)
+    if needed > _SHARE * free:
+        return f"what is kept of the units takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the device"
+    try:
+        for device in devices:
+            try_kernels(device)
+    except Exception as error:  # Triton compiles, and fails in many ways where there is no compiler or nowhere to write
+        return f"Triton cannot run there ({first_line(error)})"
+    return ""

@@ -102,7 +102,7 @@ class TransformersSubject(SubjectModel, OutputWeights):
         for name, indices in wanted.items():
             self._check(name, indices)
         keep_freed_memory()
-        reduction = reduction_on(self._model.device, reducer)
+        reduction = reduction_on({weights.device for weights in self._model.parameters()}, reducer)
         with torch.inference_mode():
             for number, batch in enumerate(batches, start=1):
                 with self._running:
@@ -246,8 +246,8 @@ def _joined(parts: Mapping[int, np.ndarray]) -> np.ndarray:
 
 def _columns(activations: torch.Tensor, indices: np.ndarray) -> torch.Tensor:
     """The activations [... unit] of some units; not copied where these are all units, in order."""
-    import torch
+    from neurogloss_transformers.moving import to_device
 
     if np.array_equal(indices, np.arange(activations.shape[-1])):
         return activations
-    return activations.index_select(-1, torch.from_numpy(np.asarray(indices, dtype=np.int64)).to(activations.device))
+    return activations.index_select(-1, to_device(np.asarray(indices, dtype=np.int64), activations.device))
