@@ -79,7 +79,7 @@ def _obstacle(devices: Collection[torch.device], reducer: UnitReducer) -> str:
         return "there is no Triton for this device"
     from neurogloss_transformers.device_reduction import bytes_needed, try_kernels
 
-    needed, free = bytes_needed(reducer), sum(torch.cuda.mem_get_info(device)[0] for device in devices)
+    needed, free = bytes_needed(reducer), sum(map(_free_bytes, devices))
     if needed > _SHARE * free:
         return f"what is kept of the units takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the device"
     try:
@@ -88,3 +88,11 @@ def _obstacle(devices: Collection[torch.device], reducer: UnitReducer) -> str:
     except Exception as error:  # Triton compiles, and fails in many ways where there is no compiler or nowhere to write
         return f"Triton cannot run there ({first_line(error)})"
     return ""
+
+
+def _free_bytes(device: torch.device) -> int:
+    """What is free on a CUDA device, what torch holds for later tensors included."""
+    import torch
+
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + held
