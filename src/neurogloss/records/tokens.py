@@ -48,6 +48,32 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Parts:
+    """Which tokens of a sequence each of its pieces holds."""
+
+    shown: np.ndarray
+    """int64 [shown]: the tokens that are not special."""
+    firsts: np.ndarray
+    """int64 [piece]: the place of each piece's first token in `shown`."""
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The first token of each piece, int64 [piece]."""
+        return np.asarray(self.shown[self.firsts])
+
+    @property
+    def stops(self) -> np.ndarray:
+        """One past each piece's last token, int64 [piece]."""
+        ends = np.append(self.firsts[1:], len(self.shown))[: len(self.firsts)]
+        return np.asarray(self.shown[ends - 1] + 1)
+
+    def most(self, values: np.ndarray) -> np.ndarray:
+        """The largest of each piece's values, of values [pos]: [piece]."""
+        shown: np.ndarray = values[self.shown]
+        return np.maximum.reduceat(shown, self.firsts) if len(shown) > len(self.firsts) else shown
+
+
+@dataclass(frozen=True, eq=False)
 class TokenSequence:
     """At most `sequence_length` consecutive tokens of one document."""
 
@@ -86,17 +112,18 @@ class TokenSequence:
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The sequence without its special tokens, in whole characters."""
-        pieces: list[Piece] = []
-        spans: list[tuple[int, int]] = self.spans.tolist()
-        for i in np.flatnonzero(~self.special).tolist():
-            start, stop = spans[i]
-            last = pieces[-1] if pieces else None
-            if last is not None and last.stop == i and start < spans[i - 1][1]:
-                begin = spans[last.start][0]
-                pieces[-1] = Piece(self.text[begin : max(stop, spans[i - 1][1])], last.start, i + 1)
-            else:
-                pieces.append(Piece(self.text[start:stop], i, i + 1))
-        return tuple(pieces)
+        parts = self.parts
+        begins, ends = self.spans[parts.starts, 0].tolist(), parts.most(self.spans[:, 1]).tolist()
+        texts = [self.text[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        return tuple(map(Piece, texts, parts.starts.tolist(), parts.stops.tolist()))
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The pieces' tokens."""
+        shown = np.flatnonzero(~self.special)
+        # A token that begins inside the one right before it is a part of the same character.
+        joins = (np.diff(shown) == 1) & (self.spans[shown[1:], 0] < self.spans[shown[:-1], 1])
+        return Parts(shown, np.flatnonzero(np.concatenate([np.ones(min(1, len(shown)), dtype=bool), ~joins])))
 
     def per_token(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
         """Spreads values [piece ...] over the pieces' tokens [pos ...]; NaN at special tokens."""

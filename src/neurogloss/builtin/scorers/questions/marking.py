@@ -44,9 +44,11 @@ def firing_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
 
 def free_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
     """Which pieces may be marked although the unit does not fire on them: counted, with text, below: bool [piece]."""
-    counted = record.counted.tolist()
-    markable = [all(counted[p.start : p.stop]) and bool(p.text.strip()) for p in record.sequence.pieces]
-    return np.asarray(np.array(markable, dtype=bool) & ~firing_pieces(record, threshold))
+    sequence, parts = record.sequence, record.sequence.parts
+    begins, ends = sequence.spans[parts.starts, 0].tolist(), parts.most(sequence.spans[:, 1]).tolist()
+    blank = [not sequence.text[begin:end].strip() for begin, end in zip(begins, ends, strict=True)]
+    left_out = parts.most(~record.counted) | np.array(blank, dtype=bool)
+    return np.asarray(~left_out & ~firing_pieces(record, threshold))
 
 
 class PlacesIn:
@@ -58,8 +60,8 @@ class PlacesIn:
     def __init__(self, record: ActivationRecord, threshold: float) -> None:
         self._record = record
         self._threshold = threshold
-        pieces = record.sequence.pieces
-        self._begins, self._ends = [piece.start for piece in pieces], [piece.stop for piece in pieces]
+        parts = record.sequence.parts
+        self._begins, self._ends = parts.starts.tolist(), parts.stops.tolist()
         self._free, self._firing = free_pieces(record, threshold), firing_pieces(record, threshold)
 
     def of_window(self, start: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,9 +100,9 @@ def marked(record: ActivationRecord, chosen: np.ndarray, marks: tuple[str, str])
     Pieces that follow each other share their marks.
     """
     sequence, out, at = record.sequence, "", 0
+    begins, ends = sequence.spans[sequence.parts.starts, 0], sequence.parts.most(sequence.spans[:, 1])
     for first, last in _runs(chosen):
-        start = int(sequence.spans[sequence.pieces[first].start][0])
-        stop = int(sequence.spans[sequence.pieces[last].start : sequence.pieces[last].stop, 1].max())
+        start, stop = int(begins[first]), int(ends[last])
         text = sequence.text[start:stop]
         lead = len(text) - len(text.lstrip()) if text.strip() else 0
         out += sequence.text[at : start + lead] + marks[0] + text[lead:] + marks[1]
