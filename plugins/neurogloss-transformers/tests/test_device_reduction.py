@@ -238,6 +238,6 @@ def test_what_fails_when_sequences_are_taken_in_is_not_tried_again(monkeypatch: 
     def fail(*_: object) -> None:
         raise RuntimeError("Triton Error [CUDA]: out of memory")
 
-    monkeypatch.setattr("neurogloss_transformers.device_reduction.DeviceList.offer", fail)
+    monkeypatch.setattr("neurogloss_transformers.device_state.DeviceList.offer", fail)
     with pytest.raises(SubjectError, match="failed on the device"):
         Case(plan(), torch.float32).on_device()

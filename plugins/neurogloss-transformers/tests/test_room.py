@@ -21,8 +21,8 @@ from neurogloss.records.units import UnitId
 from neurogloss.reducers.draws import SequenceDraws
 from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss_transformers.configs import LocalModelConfig, TransformersSubjectConfig
+from neurogloss_transformers.host_reduction import HostReduction
 from neurogloss_transformers.local import LocalModel
-from neurogloss_transformers.reductions import HostReduction
 from neurogloss_transformers.room import Room, out_of_memory
 from neurogloss_transformers.subject import TransformersSubject
 

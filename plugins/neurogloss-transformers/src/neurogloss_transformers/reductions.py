@@ -7,8 +7,8 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from neurogloss.reducers.counted_batch import CountedBatch
 from neurogloss.reducers.unit_reducer import UnitReducer
+from neurogloss_transformers.host_reduction import HostReduction
 from neurogloss_transformers.sources import first_line
 
 if TYPE_CHECKING:
@@ -18,33 +18,6 @@ _SHARE = 0.8
 """Of a device's free memory that what is kept may take; the rest is for activations."""
 
 _log = logging.getLogger(__name__)
-
-
-class HostReduction:
-    """Moves activations to the host as they come, and lets the core's reducer take them in.
-
-    Args:
-        reducer: Takes them in.
-    """
-
-    def __init__(self, reducer: UnitReducer) -> None:
-        self._sites = reducer.sites
-
-    def add(self, site: str, batch: CountedBatch, activations: torch.Tensor) -> None:
-        """Takes in one site's activations [seq pos unit] of a batch, of any float and on any device.
-
-        Raises:
-            SubjectError: A counted activation is NaN or infinite; or, on a device, `check` raises it later.
-        """
-        import torch
-
-        self._sites[site].add(batch, activations.to("cpu", torch.float32).numpy())
-
-    def check(self) -> None:
-        """Raises what has gone wrong on a device since."""
-
-    def finish(self) -> None:
-        """Leaves all that was taken in with the reducer."""
 
 
 def reduction_on(devices: Collection[torch.device], reducer: UnitReducer) -> HostReduction:

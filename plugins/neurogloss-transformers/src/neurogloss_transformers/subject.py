@@ -18,8 +18,9 @@ from neurogloss.records.tokens import Batch, Tokenized
 from neurogloss.records.units import Site, UnitId
 from neurogloss_transformers.configs import TransformersSubjectConfig
 from neurogloss_transformers.freed_memory import keep_freed_memory, return_free_memory
+from neurogloss_transformers.host_reduction import HostReduction
 from neurogloss_transformers.loading import empty_model, load_model, load_tokenizer, model_identity
-from neurogloss_transformers.reductions import HostReduction, reduction_on
+from neurogloss_transformers.reductions import reduction_on
 from neurogloss_transformers.room import Room
 from neurogloss_transformers.tokenizing import DocumentTokenizer
 
