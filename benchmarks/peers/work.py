@@ -108,7 +108,7 @@ def _unit(record: UnitRecord) -> dict[str, Any]:
 
 
 def _peaks(records: Sequence[ActivationRecord]) -> str:
-    peaks = [each.sequence.pieces[int(each.piece_values().argmax())].text.strip() for each in records]
+    peaks = [each.sequence.pieces[int(each.piece_values.argmax())].text.strip() for each in records]
     return f"words such as {', '.join(dict.fromkeys(filter(None, peaks)))}"
 
 
@@ -117,7 +117,7 @@ def _whole(record: ActivationRecord) -> dict[str, Any]:
         "token_ids": record.sequence.token_ids.tolist(),
         "values": record.values.astype(float).tolist(),
         "pieces": [piece.text for piece in record.sequence.pieces],
-        "piece_values": record.piece_values().astype(float).tolist(),
+        "piece_values": record.piece_values.astype(float).tolist(),
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,10 +32,10 @@ def sequence(number: int, length: int, split: Split) -> TokenSequence:
     return TokenSequence(number, str(number), split, "x" * length, ids, np.stack([ids, ids + 1], axis=1), special)
 
 
-def plan(**changed: object) -> CollectionPlan:
+def plan(**changed: Any) -> CollectionPlan:
     bins = ((0, 0.5), (0.5, 0.9), (0.9, 1.0))
-    given = {"sequence_length": 10, "top_k": 3, "n_random": 2, "per_bin": 2, "n_importance": 3, "quantile_bins": bins}
-    return CollectionPlan(**{**given, **changed})  # type: ignore[arg-type]
+    kept = CollectionPlan(sequence_length=10, top_k=3, n_random=2, quantile_bins=bins, per_bin=2, n_importance=3)
+    return replace(kept, **changed)
 
 
 class Case:

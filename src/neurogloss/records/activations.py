@@ -49,9 +49,12 @@ class ActivationRecord:
         """The position of the largest counted value (the first of equals)."""
         return int(np.argmax(np.where(self.counted, self.values, -np.inf)))
 
+    @cached_property
     def piece_values(self) -> np.ndarray:
         """The largest value in each of the sequence's pieces [piece], read-only; uncounted ones are 0."""
-        return self._piece_values
+        found = self.sequence.parts.most(np.where(self.counted, self.values, 0.0))
+        found.setflags(write=False)
+        return found
 
     def centred(self, width: int) -> ActivationRecord:
         """The `width` tokens around the peak, shifted, not shortened, at the sequence's edges."""
@@ -63,12 +66,6 @@ class ActivationRecord:
     @cached_property
     def _centred(self) -> dict[int, ActivationRecord]:
         return {}
-
-    @cached_property
-    def _piece_values(self) -> np.ndarray:
-        found = self.sequence.parts.most(np.where(self.counted, self.values, 0.0))
-        found.setflags(write=False)
-        return found
 
     def window(self, start: int, width: int) -> ActivationRecord:
         """The `width` tokens from `start` on, or what there is of them.

@@ -112,10 +112,13 @@ class TokenSequence:
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The sequence without its special tokens, in whole characters."""
-        parts = self.parts
-        begins, ends = self.spans[parts.starts, 0].tolist(), parts.most(self.spans[:, 1]).tolist()
-        texts = [self.text[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        return tuple(map(Piece, texts, parts.starts.tolist(), parts.stops.tolist()))
+        texts = [self.text[begin:end] for begin, end in self.piece_spans.tolist()]
+        return tuple(map(Piece, texts, self.parts.starts.tolist(), self.parts.stops.tolist()))
+
+    @property
+    def piece_spans(self) -> np.ndarray:
+        """The characters of `text` that each piece covers, int64 [piece 2]."""
+        return np.stack([self.spans[self.parts.starts, 0], self.parts.most(self.spans[:, 1])], axis=1)
 
     @cached_property
     def parts(self) -> Parts:

@@ -131,7 +131,7 @@ def _special_text(part: Piece) -> str:
 
 def _real(record: ActivationRecord, maximum: float) -> Iterator[tuple[str, str]]:
     """Per piece, the class and the value; an uncounted piece shows no level."""
-    shown = _levels(record.piece_values(), maximum)
+    shown = _levels(record.piece_values, maximum)
     for piece, level in zip(record.sequence.pieces, shown, strict=True):
         counted = record.counted[piece.start : piece.stop]
         values = record.values[piece.start : piece.stop]

@@ -136,7 +136,7 @@ class InvestigateExplainer(Explainer):
     def _experiment(self, text: str, record: ActivationRecord | None, maximum: float, marks: Marks) -> Experiment:
         if record is None:
             return Experiment(shown(text), None)
-        values = levels(record.piece_values(), maximum).tolist()
+        values = levels(record.piece_values, maximum).tolist()
         passage = [(shown(piece.text), level) for piece, level in zip(record.sequence.pieces, values, strict=True)]
         found = marked(passage, self._config.mark_from, marks)
         return Experiment(found.text, max(values, default=0), found.levels)

@@ -53,7 +53,7 @@ def passages(records: Sequence[ActivationRecord], window: int | None = None) -> 
     return [
         [
             (shown(piece.text), int(level))
-            for piece, level in zip(record.sequence.pieces, levels(record.piece_values(), maximum), strict=True)
+            for piece, level in zip(record.sequence.pieces, levels(record.piece_values, maximum), strict=True)
         ]
         for record in records
     ]

@@ -40,7 +40,7 @@ def beginnings(view: SplitView, *, fires: bool) -> list[ActivationRecord]:
 def beginning(record: ActivationRecord, view: SplitView, *, fires: bool) -> ActivationRecord | None:
     """A record up to the first piece on which the unit fires, with it or without; `None` if it never does."""
     pieces = record.sequence.pieces
-    firing = np.flatnonzero(record.piece_values() >= view.firing_value)
+    firing = np.flatnonzero(record.piece_values >= view.firing_value)
     if not len(firing) or not view.fires(record):
         return None
     first = pieces[firing[0]]

@@ -39,15 +39,14 @@ def marks_for(texts: Iterable[str]) -> tuple[str, str]:
 
 def firing_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
     """Which pieces reach the threshold: bool [piece]."""
-    return np.asarray(record.piece_values() >= threshold)
+    return np.asarray(record.piece_values >= threshold)
 
 
 def free_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
     """Which pieces may be marked although the unit does not fire on them: counted, with text, below: bool [piece]."""
-    sequence, parts = record.sequence, record.sequence.parts
-    begins, ends = sequence.spans[parts.starts, 0].tolist(), parts.most(sequence.spans[:, 1]).tolist()
-    blank = [not sequence.text[begin:end].strip() for begin, end in zip(begins, ends, strict=True)]
-    left_out = parts.most(~record.counted) | np.array(blank, dtype=bool)
+    sequence = record.sequence
+    blank = [not sequence.text[begin:end].strip() for begin, end in sequence.piece_spans.tolist()]
+    left_out = sequence.parts.most(~record.counted) | np.array(blank, dtype=bool)
     return np.asarray(~left_out & ~firing_pieces(record, threshold))
 
 
@@ -100,9 +99,9 @@ def marked(record: ActivationRecord, chosen: np.ndarray, marks: tuple[str, str])
     Pieces that follow each other share their marks.
     """
     sequence, out, at = record.sequence, "", 0
-    begins, ends = sequence.spans[sequence.parts.starts, 0], sequence.parts.most(sequence.spans[:, 1])
+    spans = sequence.piece_spans
     for first, last in _runs(chosen):
-        start, stop = int(begins[first]), int(ends[last])
+        start, stop = int(spans[first, 0]), int(spans[last, 1])
         text = sequence.text[start:stop]
         lead = len(text) - len(text.lstrip()) if text.strip() else 0
         out += sequence.text[at : start + lead] + marks[0] + text[lead:] + marks[1]
