@@ -72,18 +72,5 @@ class ActivationRecord:
 
         The values stay those computed with the whole sequence as context.
         """
-        stop = min(len(self.values), start + width)
-        whole = self.sequence
-        spans = whole.spans[start:stop]
-        solid = spans[~whole.special[start:stop]]
-        first, last = (int(solid[0][0]), int(solid[:, 1].max())) if len(solid) else (0, 0)
-        window = TokenSequence(
-            whole.id,
-            whole.document_id,
-            whole.split,
-            whole.text[first:last],
-            whole.token_ids[start:stop],
-            np.clip(spans - first, 0, last - first),
-            whole.special[start:stop],
-        )
-        return ActivationRecord(window, self.values[start:stop], self.counted[start:stop])
+        part = slice(start, min(len(self.values), start + width))
+        return ActivationRecord(self.sequence.window(part.start, part.stop), self.values[part], self.counted[part])

@@ -49,12 +49,26 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Which tokens of a sequence each of its pieces holds."""
+    """Which tokens and characters of a sequence each of its pieces holds."""
 
     shown: np.ndarray
     """int64 [shown]: the tokens that are not special."""
     firsts: np.ndarray
     """int64 [piece]: the place of each piece's first token in `shown`."""
+    spans: np.ndarray
+    """int64 [piece 2]: the characters of each piece."""
+
+    @classmethod
+    def of(cls, spans: np.ndarray, special: np.ndarray) -> Parts:
+        """The parts of tokens with these characters [pos 2], of which some are special [pos]."""
+        shown = np.flatnonzero(~special)
+        solid = spans[shown]
+        # A token that begins inside the one right before it is a part of the same character.
+        joins = (solid[1:, 0] < solid[:-1, 1]) & (shown[1:] - shown[:-1] == 1)
+        if not joins.any():
+            return cls(shown, np.arange(len(shown)), solid)
+        firsts = np.flatnonzero(np.concatenate([[True], ~joins]))
+        return cls(shown, firsts, np.stack([solid[firsts, 0], np.maximum.reduceat(solid[:, 1], firsts)], axis=1))
 
     @property
     def starts(self) -> np.ndarray:
@@ -112,21 +126,30 @@ class TokenSequence:
     @cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The sequence without its special tokens, in whole characters."""
-        texts = [self.text[begin:end] for begin, end in self.piece_spans.tolist()]
+        texts = [self.text[begin:end] for begin, end in self.parts.spans.tolist()]
         return tuple(map(Piece, texts, self.parts.starts.tolist(), self.parts.stops.tolist()))
-
-    @property
-    def piece_spans(self) -> np.ndarray:
-        """The characters of `text` that each piece covers, int64 [piece 2]."""
-        return np.stack([self.spans[self.parts.starts, 0], self.parts.most(self.spans[:, 1])], axis=1)
 
     @cached_property
     def parts(self) -> Parts:
-        """The pieces' tokens."""
-        shown = np.flatnonzero(~self.special)
-        # A token that begins inside the one right before it is a part of the same character.
-        joins = (np.diff(shown) == 1) & (self.spans[shown[1:], 0] < self.spans[shown[:-1], 1])
-        return Parts(shown, np.flatnonzero(np.concatenate([np.ones(min(1, len(shown)), dtype=bool), ~joins])))
+        """The pieces' tokens and characters."""
+        return Parts.of(self.spans, self.special)
+
+    def window(self, start: int, stop: int) -> TokenSequence:
+        """The tokens from `start` to before `stop`, with the characters that they cover."""
+        spans, special = self.spans[start:stop], self.special[start:stop]
+        parts = Parts.of(spans, special)
+        first, last = (int(parts.spans[0, 0]), int(parts.spans[:, 1].max())) if len(parts.spans) else (0, 0)
+        window = TokenSequence(
+            self.id,
+            self.document_id,
+            self.split,
+            self.text[first:last],
+            self.token_ids[start:stop],
+            np.minimum(np.maximum(spans - first, 0), last - first),
+            special,
+        )
+        window.__dict__["parts"] = Parts(parts.shown, parts.firsts, parts.spans - first)  # need not be found again
+        return window
 
     def per_token(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
         """Spreads values [piece ...] over the pieces' tokens [pos ...]; NaN at special tokens."""

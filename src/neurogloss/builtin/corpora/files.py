@@ -34,7 +34,11 @@ class FilesCorpus(Corpus):
         self._config = config
 
     def identity(self) -> Mapping[str, str]:
-        return {"corpus": "files", "sha256": contents_hash(self.documents())}
+        return {"corpus": "files", "sha256": self._sha256}
+
+    @cached_property
+    def _sha256(self) -> str:
+        return contents_hash(self.documents())  # which a run asks for several times
 
     def documents(self) -> Iterator[Document]:
         seen: set[str] = set()

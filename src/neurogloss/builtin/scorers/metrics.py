@@ -18,6 +18,9 @@ from neurogloss.interfaces.metric import AT_RARE_CONCEPTS, EXTRA_LABELS, LINEAR_
 OfSums = Callable[[np.ndarray], np.ndarray]
 """From sums [... term] to values [...]; NaN where the metric is not defined."""
 
+Ends = tuple[float | None, float | None]
+"""Of an interval; `None` where nothing is defined."""
+
 _CONSTANT = 1e-12
 """A variance below this share of the mean square is rounding error: the values are constant."""
 
@@ -99,7 +102,7 @@ def sums_by(groups: np.ndarray, terms: np.ndarray) -> np.ndarray:
     return sums
 
 
-def interval(document_sums: np.ndarray, metric: OfSums, n: int, seed: int) -> tuple[float | None, float | None]:
+def interval(document_sums: np.ndarray, metric: OfSums, n: int, seed: int) -> Ends:
     """The 95 % bootstrap interval (percentile method) of a metric, resampling documents.
 
     Tokens of one document depend on each other, so whole documents are drawn, with replacement.
@@ -128,13 +131,29 @@ def resamples(size: int, n: int, seed: int) -> np.ndarray:
     return draws
 
 
-def middle(values: np.ndarray) -> tuple[float | None, float | None]:
-    """The ends of the middle 95 % of the defined values; `None` where there are none."""
+@lru_cache(maxsize=64)
+def permutations(size: int, n: int, seed: int) -> np.ndarray:
+    """`n` orders of `size` things, int64 [order place]; read only."""
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(size), (n, 1)), axis=1)
+    orders.flags.writeable = False
+    return orders
+
+
+def middle(values: np.ndarray) -> Ends:
+    """The ends of the middle 95 % of the defined values [resample]."""
     values = values[np.isfinite(values)]
     if not len(values):
         return None, None
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def middles(values: np.ndarray) -> list[Ends]:
+    """`middle` of each row of values [row resample]."""
+    whole = np.isfinite(values).all(axis=1) & (values.shape[1] > 0)
+    low, high = np.quantile(values[whole], [0.025, 0.975], axis=1) if whole.any() else ([], [])
+    ends = zip(map(float, low), map(float, high), strict=True)
+    return [next(ends) if complete else middle(row) for row, complete in zip(values, whole, strict=True)]
 
 
 def shuffled_correlations(terms: np.ndarray, n: int, seed: int) -> np.ndarray:

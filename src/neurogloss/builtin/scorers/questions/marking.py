@@ -45,7 +45,7 @@ def firing_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
 def free_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
     """Which pieces may be marked although the unit does not fire on them: counted, with text, below: bool [piece]."""
     sequence = record.sequence
-    blank = [not sequence.text[begin:end].strip() for begin, end in sequence.piece_spans.tolist()]
+    blank = [not sequence.text[begin:end].strip() for begin, end in sequence.parts.spans.tolist()]
     left_out = sequence.parts.most(~record.counted) | np.array(blank, dtype=bool)
     return np.asarray(~left_out & ~firing_pieces(record, threshold))
 
@@ -99,7 +99,7 @@ def marked(record: ActivationRecord, chosen: np.ndarray, marks: tuple[str, str])
     Pieces that follow each other share their marks.
     """
     sequence, out, at = record.sequence, "", 0
-    spans = sequence.piece_spans
+    spans = sequence.parts.spans
     for first, last in _runs(chosen):
         start, stop = int(spans[first, 0]), int(spans[last, 1])
         text = sequence.text[start:stop]

@@ -1,9 +1,12 @@
 """How near answers come to the truth, over items that are true or false.
 
-Every metric takes weights, so that resamples of the items are rows of weights.
+Every metric takes weights, so that resamples of the items are rows of weights. What labels are worth depends on four
+counts alone, and those of all resamples and parts of the items are one matrix product.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 
@@ -20,40 +23,56 @@ from neurogloss.interfaces.metric import (
 )
 
 
-def balanced_accuracy(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+class OfCounts(Protocol):
+    """From weights of true and false positives, false and true negatives [...] to values [...]; NaN if not defined."""
+
+    __name__: str
+
+    def __call__(self, tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray: ...
+
+
+def balanced_accuracy(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray:
     """The mean of the share of true items called true and the share of false items called false."""
-    tp, fp, fn, tn = _counts(truth, said, weights)
     return np.asarray((_ratio(tp, tp + fn) + _ratio(tn, tn + fp)) / 2)
 
 
-def accuracy(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def accuracy(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray:
     """The share of items that are called what they are."""
-    tp, fp, fn, tn = _counts(truth, said, weights)
     return _ratio(tp + tn, tp + fp + fn + tn)
 
 
-def precision(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def precision(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray:
     """Of what is called true, the share that is; not defined where nothing is called true."""
-    tp, fp, _, _ = _counts(truth, said, weights)
     return _ratio(tp, tp + fp)
 
 
-def recall(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def recall(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray:
     """Of what is true, the share that is called true."""
-    tp, _, fn, _ = _counts(truth, said, weights)
     return _ratio(tp, tp + fn)
 
 
-def f1(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray:
     """The harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN)."""
-    tp, fp, fn, _ = _counts(truth, said, weights)
     return _ratio(2 * tp, 2 * tp + fp + fn)
 
 
-def iou(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def iou(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, tn: np.ndarray) -> np.ndarray:
     """Intersection over union of what is true and what is called true: TP / (TP + FP + FN)."""
-    tp, fp, fn, _ = _counts(truth, said, weights)
     return _ratio(tp, tp + fp + fn)
+
+
+def counts(true: np.ndarray, false: np.ndarray, said: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Weights of true and false positives, false and true negatives, each [...] or [... part].
+
+    Args:
+        true: bool [item] or [part item]: the items that count and are true.
+        false: The same of those that are false.
+        said: bool [... item]: which are called true.
+        weights: float64 [... item]
+    """
+    called, kinds = weights * said, [kind.T.astype(np.float64) for kind in (true, false)]
+    positives = [called @ kind for kind in kinds]
+    return (*positives, *(weights @ kind - found for kind, found in zip(kinds, positives, strict=True)))
 
 
 def auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -78,32 +97,31 @@ _RARE_EXTRA = EXTRA_LABELS + AT_RARE_CONCEPTS
 _RARE = (_RARE_MISSING, _RARE_EXTRA, CONSTANT_ANSWERS + AT_RARE_CONCEPTS, SHUFFLED_LABELS + AT_RARE_CONCEPTS)
 _BENT = (LINEAR_RESCALING, MONOTONE_RESCALING)
 
+
+def _of_labels(of_counts: OfCounts, natural: tuple[str, ...], balanced: tuple[str, ...]) -> Metric:
+    def weighted(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return of_counts(*counts(truth, ~truth, said, weights))
+
+    return Metric(of_counts.__name__, Reads.LABELS, weighted, natural, balanced)
+
+
+OF_COUNTS = {each.__name__: each for each in (balanced_accuracy, accuracy, precision, recall, f1, iou)}
+"""The metrics that read labels, from the four counts."""
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("balanced_accuracy", Reads.LABELS, balanced_accuracy, (_RARE_EXTRA,), (_RARE_EXTRA,)),
-        Metric("accuracy", Reads.LABELS, accuracy, _RARE, (_RARE_EXTRA,)),
-        Metric("precision", Reads.LABELS, precision, (MISSING_LABELS,), (MISSING_LABELS, _RARE_EXTRA)),
-        Metric("recall", Reads.LABELS, recall, (EXTRA_LABELS, CONSTANT_ANSWERS), (EXTRA_LABELS, CONSTANT_ANSWERS)),
-        Metric("f1", Reads.LABELS, f1, (), (_RARE_EXTRA,)),
-        Metric("iou", Reads.LABELS, iou, (), (_RARE_EXTRA,)),
+        _of_labels(balanced_accuracy, (_RARE_EXTRA,), (_RARE_EXTRA,)),
+        _of_labels(accuracy, _RARE, (_RARE_EXTRA,)),
+        _of_labels(precision, (MISSING_LABELS,), (MISSING_LABELS, _RARE_EXTRA)),
+        _of_labels(recall, (EXTRA_LABELS, CONSTANT_ANSWERS), (EXTRA_LABELS, CONSTANT_ANSWERS)),
+        _of_labels(f1, (), (_RARE_EXTRA,)),
+        _of_labels(iou, (), (_RARE_EXTRA,)),
         Metric("auc", Reads.SCORES, auc, (_RARE_EXTRA, *_BENT), (_RARE_EXTRA, *_BENT)),
         Metric("auprc", Reads.SCORES, auprc, _BENT, (_RARE_EXTRA, *_BENT)),
     )
 }
 """The metrics of question scorers, the headline first."""
-
-
-def _counts(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Weights of true and false positives, false and true negatives, each [...].
-
-    Either the weights are [... item], or what was said is.
-    """
-    yes, called = truth.astype(np.float64), said.astype(np.float64)
-    kinds = (yes * called, (1 - yes) * called, yes * (1 - called), (1 - yes) * (1 - called))
-    if called.ndim > 1:
-        return tuple(kind @ weights for kind in kinds)
-    return tuple(np.moveaxis(weights @ np.stack(kinds, axis=-1), -1, 0))
 
 
 def _by_score(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

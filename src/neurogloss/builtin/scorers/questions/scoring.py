@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from neurogloss.builtin.scorers.metrics import middle, resamples
+from neurogloss.builtin.scorers.metrics import Ends, middles, permutations, resamples
 from neurogloss.builtin.scorers.questions.asking import Answer
 from neurogloss.builtin.scorers.questions.configs import QuestionsConfig
-from neurogloss.builtin.scorers.questions.metrics import METRICS
+from neurogloss.builtin.scorers.questions.metrics import METRICS, OF_COUNTS, counts
 from neurogloss.builtin.scorers.questions.question import Questionnaire
 from neurogloss.interfaces.metric import Metric, Reads
 from neurogloss.records.failures import Failure, Reason
@@ -67,35 +67,36 @@ class Items:
         true = bool(self.truth[own][0])
         return true, own | (self.truth != true)
 
-    def constants(self) -> Iterator[np.ndarray]:
-        """What would be said if every answer were the same, for each answer: [question item]."""
+    def constants(self) -> np.ndarray:
+        """What would be said if every answer were the same, for each answer: bool [answer question item]."""
         n = self.truth.shape[1]
-        for row in ([False], [True]) if n == 1 else np.eye(n, dtype=bool):
-            yield np.tile(row, (len(self), 1))
+        rows = np.array([[False], [True]]) if n == 1 else np.eye(n, dtype=bool)
+        return np.repeat(rows[:, np.newaxis], len(self), axis=1)
 
-    def measured(
-        self,
-        metric: Metric,
-        among: np.ndarray | None = None,
-        *,
-        said: np.ndarray | None = None,
-        weights: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """A metric of what was said.
+    def measured(self, metric: Metric, among: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """A metric of what was said, float64 [resample part].
 
         Args:
             metric: Which.
-            among: bool [question item]: the items that count; all if left out.
-            said: Read in place of what was said, [... question item].
-            weights: float64 [... question]: how often each question counts.
+            among: bool [part question item]: the items of each part.
+            weights: float64 [resample question]: how often each question counts.
         """
-        read = (self.scores if metric.reads is Reads.SCORES else self.said) if said is None else said
-        assert read is not None
-        rows, columns = np.nonzero(np.ones_like(self.truth) if among is None else among)
-        per_item = np.ones(len(self)) if weights is None else weights
-        if not np.array_equal(rows, np.arange(len(self))):  # resamples of every question's one item are not copied
-            per_item = per_item[..., rows]
-        return metric.weighted(self.truth[rows, columns], read[..., rows, columns], per_item)
+        parts = among.reshape(len(among), -1)
+        truth, per_item = self.truth.ravel(), self._per_item(weights)
+        if metric.reads is Reads.LABELS:
+            return OF_COUNTS[metric.name](*counts(parts & truth, parts & ~truth, self.said.ravel(), per_item))
+        assert self.scores is not None
+        scores = self.scores.ravel()
+        return np.stack([metric.weighted(truth[part], scores[part], per_item[:, part]) for part in parts], axis=-1)
+
+    def counts_if(self, said: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The four counts if something else had been said, [... question item]: each [...]."""
+        truth = self.truth.ravel()
+        return counts(truth, ~truth, said.reshape(len(said), -1), np.ones(truth.size))
+
+    def _per_item(self, weights: np.ndarray) -> np.ndarray:
+        n = self.truth.shape[1]
+        return weights if n == 1 else np.repeat(weights, n, axis=-1)  # those of one item each are not copied
 
 
 def score_of(
@@ -132,50 +133,54 @@ def score_of(
 
 
 def _measures(items: Items, config: QuestionsConfig) -> dict[str, Measure]:
-    weights = _resampled(items, config)
-    known = [metric for metric in METRICS.values() if metric.reads is Reads.LABELS or items.scores is not None]
-    measures = {metric.name: _measure(metric, items, weights) for metric in known}
+    weights = _weights(items, config)
+    parts, names = {"": np.ones_like(items.truth)}, {"": tuple(METRICS)}
     for group in np.unique(items.groups).tolist():
-        true, among = items.beside_the_rest(group)
-        for name in _OF_TRUE_ITEMS if true else _OF_FALSE_ITEMS:
-            if METRICS[name] in known:
-                measures[f"{name}.{group}"] = _measure(METRICS[name], items, weights, among)
-    for metric in known:
-        if metric.reads is Reads.LABELS:
-            value = _best_constant(items, metric)
-            measures[f"{metric.name}.constant"] = Measure(value, insensitive_to=metric.insensitive_balanced)
-    return measures
+        true, parts[f".{group}"] = items.beside_the_rest(group)
+        names[f".{group}"] = _OF_TRUE_ITEMS if true else _OF_FALSE_ITEMS
+    found: dict[str, Measure] = {}
+    for metric in METRICS.values():
+        if metric.reads is Reads.LABELS or items.scores is not None:
+            of = [part for part in parts if metric.name in names[part]]
+            values = items.measured(metric, np.stack([parts[part] for part in of]), weights).T
+            for part, row, ends in zip(of, values, middles(values[:, 1:]), strict=True):
+                found[f"{metric.name}{part}"] = _measure(metric, float(row[0]), ends)
+    in_order = (f"{name}{part}" for part in parts for name in names[part])
+    constants = {
+        f"{name}.constant": Measure(value, insensitive_to=METRICS[name].insensitive_balanced)
+        for name, value in _best_constants(items).items()
+    }
+    return {name: found[name] for name in in_order if name in found} | constants
 
 
-def _resampled(items: Items, config: QuestionsConfig) -> np.ndarray | None:
-    """How often each question counts in resamples of the documents, float64 [resample question]; if there are any."""
+def _weights(items: Items, config: QuestionsConfig) -> np.ndarray:
+    """How often each question counts, float64 [1 + resample question]: once, and in resamples of the documents."""
     documents, rows = np.unique(items.documents, return_inverse=True)
+    once = np.ones((1, len(items)))
     if len(documents) < 2 or not config.n_bootstrap:
-        return None
-    return resamples(len(documents), config.n_bootstrap, config.seed)[:, rows].astype(np.float64)
+        return once
+    return np.concatenate([once, resamples(len(documents), config.n_bootstrap, config.seed)[:, rows]])
 
 
-def _measure(metric: Metric, items: Items, weights: np.ndarray | None, among: np.ndarray | None = None) -> Measure:
-    value = float(items.measured(metric, among))
+def _measure(metric: Metric, value: float, ends: Ends) -> Measure:
     if not np.isfinite(value):
         return Measure(None, insensitive_to=metric.insensitive_balanced)
-    low, high = (None, None) if weights is None else middle(items.measured(metric, among, weights=weights))
-    return Measure(value, low, high, metric.insensitive_balanced)
+    return Measure(value, *ends, metric.insensitive_balanced)
 
 
-def _best_constant(items: Items, metric: Metric) -> float | None:
-    values = [float(items.measured(metric, said=said)) for said in items.constants()]
-    return max((value for value in values if np.isfinite(value)), default=None)
+def _best_constants(items: Items) -> dict[str, float | None]:
+    """What every metric of labels is worth at most if all answers are the same; `None` where it is not defined."""
+    of_counts = items.counts_if(items.constants())
+    values = {name: metric(*of_counts) for name, metric in OF_COUNTS.items()}
+    return {name: float(np.nanmax(row)) if np.isfinite(row).any() else None for name, row in values.items()}
 
 
 def _floors(items: Items, config: QuestionsConfig) -> dict[str, float]:
-    metric = METRICS[HEADLINE]
-    constant = _best_constant(items, metric)
+    constant = _best_constants(items)[HEADLINE]
     floors = {} if constant is None else {"constant": constant}
-    rng = np.random.default_rng(config.seed)
     if config.n_permutations:
-        said = np.stack([rng.permutation(items.said) for _ in range(config.n_permutations)])
-        chance = items.measured(metric, said=said)
+        said = items.said[permutations(len(items), config.n_permutations, config.seed)]
+        chance = OF_COUNTS[HEADLINE](*items.counts_if(said))
         if np.isfinite(chance).all():
             floors["shuffled"] = float(np.quantile(chance, 0.95))
     return floors
