@@ -6,7 +6,7 @@ import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,8 @@ class TextEncoder:
         self._bare.no_padding()
         self._bare.no_truncation()
         self._leading = self._special_tokens_before()
+        self.choice_token = cache(self._choice_token)  # every request asks for the same few
+        """The one token that is the choice, or `None` if it is not exactly one."""
 
     @property
     def end_tokens(self) -> frozenset[int]:
@@ -135,23 +137,6 @@ class TextEncoder:
     def decode(self, tokens: Sequence[int]) -> str:
         """The tokens' text, without special tokens."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    def choice_token(self, choice: str) -> int | None:
-        """The one token that is the choice, or `None` if it is not exactly one.
-
-        It is looked for after a line break, because some tokenizers put a space before every text.
-        """
-        for before in ("\n", ""):
-            encoding = self._bare.encode(before + choice, add_special_tokens=False)
-            tokens = [
-                token
-                for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
-                if (start, end) == (len(before), len(before) + len(choice))
-            ]
-            # Several tokens may each cover one and the same character.
-            if choice and len(tokens) == 1 and tokens[0] != self._tokenizer.unk_token_id:
-                return int(tokens[0])
-        return None
 
     def prompt(self, messages: Sequence[Message]) -> tuple[str, bool]:
         """Messages as a text to continue, and whether the tokenizer's BOS goes before it.
@@ -176,6 +161,20 @@ class TextEncoder:
         if self._tokenizer.chat_template is None:
             return SlottedText("".join(message.content + BLANK_LINE for message in messages), pieces, with_bos=True)
         return SlottedText(self._rendered(messages, continued=False), pieces, with_bos=False)
+
+    def _choice_token(self, choice: str) -> int | None:
+        # It is looked for after a line break, because some tokenizers put a space before every text.
+        for before in ("\n", ""):
+            encoding = self._bare.encode(before + choice, add_special_tokens=False)
+            tokens = [
+                token
+                for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+                if (start, end) == (len(before), len(before) + len(choice))
+            ]
+            # Several tokens may each cover one and the same character.
+            if choice and len(tokens) == 1 and tokens[0] != self._tokenizer.unk_token_id:
+                return int(tokens[0])
+        return None
 
     def _rendered(self, messages: Sequence[Message], *, continued: bool) -> str:
         try:
