@@ -35,7 +35,7 @@ def prepare(job: Job) -> Work:
     """The package's own pipeline: units side by side, and the scorers of a unit as well."""
     # From the file: the folder names a class that only later versions of transformers know.
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=job["tokenizer"] + "/tokenizer.json")
-    records = [_record(unit, tokenizer) for unit in job["units"]]
+    records = [_record(unit, tokenizer, job["do"]) for unit in job["units"]]
 
     async def work() -> list[Any]:
         client = OpenRouter(
@@ -88,7 +88,7 @@ def _score(name: str, score: Any) -> dict[str, Any]:
     }
 
 
-def _record(unit: dict[str, Any], tokenizer: Any) -> LatentRecord:
+def _record(unit: dict[str, Any], tokenizer: Any, do: list[str]) -> LatentRecord:
     maximum = max((max(each["values"]) for each in unit["marked"]), default=0.0)
 
     def fires(each: dict[str, Any], of: float = maximum) -> ActivatingExample:
@@ -101,11 +101,13 @@ def _record(unit: dict[str, Any], tokenizer: Any) -> LatentRecord:
         tokens = torch.tensor(each["token_ids"])
         return NonActivatingExample(tokens, torch.zeros(len(tokens)), tokenizer.batch_decode(tokens))
 
+    # Everyone simulates the same few sequences.
+    firing, still = (unit["scored"], []) if "simulation" in do else (unit["firing"], unit["quiet"])
     return LatentRecord(
         Latent(unit["unit"], 0),
         train=[fires(each) for each in unit["marked"]],
-        test=[fires(each) for each in unit["firing"]],
-        not_active=[quiet(each) for each in unit["quiet"]],
+        test=[fires(each) for each in firing],
+        not_active=[quiet(each) for each in still],
         explanation=unit.get("explanation") or "",
     )
 
