@@ -19,6 +19,13 @@ from neurogloss.reducers.summarizing import BLOCK
 _PACKED = 4
 """Values of 16 bits that are moved as one number of 64 bits."""
 
+LEADING_BIT = 14
+"""The largest value of a row is taken to between 2 to this power and twice as much: whole numbers of 16 bits."""
+BIAS = 127
+"""Is added to a power of two in the bits of a float32."""
+LEAST, MOST = -111, 127
+"""Powers of two that the largest value is taken to have, so that the scale is a float32 and an exponent has 8 bits."""
+
 DRAWN = -2
 """Address `DRAWN - n` is row `n` of the file of drawn sequences; an address from 0 on is a row of the other file."""
 
@@ -188,10 +195,9 @@ def write_rows(
             wanted = False
             for u in range(width):
                 wanted |= needed[begin + u, i] != 0
-                # The largest is taken to 2**14..2**15. Its exponent is kept where the scale is a float32, too.
-                exponent = min(max((bits[begin + u, i] >> 23) - 127, -111), 127)
-                exponents[begin + u, i] = exponent - 14
-                scale_bits[u] = (127 + 14 - exponent) << 23
+                exponent = min(max((bits[begin + u, i] >> 23) - BIAS, LEAST), MOST)
+                exponents[begin + u, i] = exponent - LEADING_BIT
+                scale_bits[u] = (BIAS + LEADING_BIT - exponent) << 23
             if not wanted:
                 continue
             for u in range(width):

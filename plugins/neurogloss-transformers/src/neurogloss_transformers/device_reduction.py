@@ -15,6 +15,7 @@ from neurogloss.reducers.draws import NONE
 from neurogloss.reducers.maxima_histogram import N_BINS
 from neurogloss.reducers.site_reducer import SiteReducer
 from neurogloss.reducers.unit_reducer import UnitReducer
+from neurogloss.reducers.value_rows import BIAS, LEADING_BIT, LEAST, MOST
 from neurogloss_transformers import device_kernels as kernels
 from neurogloss_transformers.device_state import UNITS, WARPS, DeviceBatch, DeviceList, DeviceMoments, Summaries
 from neurogloss_transformers.host_reduction import HostReduction
@@ -167,14 +168,14 @@ class DeviceSite:
         chosen = to_device(drawn, self._device)
         maxima = summaries.maxima[chosen]
         largest = torch.maximum(maxima.abs(), summaries.minima[chosen].abs()).view(torch.int32)
-        exponents = ((largest >> 23) - 127).clamp(-111, 127)  # [seq unit]
-        scales = ((127 + 14 - exponents) << 23).view(torch.float32) * self._signs
+        exponents = ((largest >> 23) - BIAS).clamp(LEAST, MOST)  # [seq unit]
+        scales = ((BIAS + LEADING_BIT - exponents) << 23).view(torch.float32) * self._signs
         values = activations[batch.present[chosen]].float() * scales[:, None]
         values = values.round_().clamp_(max=32767).masked_fill_(batch.counted[chosen][..., None] == 0, 0)
         shape = (len(self._signs), len(drawn), self._reducer.rows.length)
         rows = torch.zeros(shape, dtype=torch.int16, device=self._device)
         rows[..., : values.shape[1]] = values.permute(2, 0, 1)
-        return rows, (exponents - 14).to(torch.int8).T.contiguous(), maxima.T.contiguous()
+        return rows, (exponents - LEADING_BIT).to(torch.int8).T.contiguous(), maxima.T.contiguous()
 
     def check(self) -> None:
         """Waits for the device.
