@@ -7,7 +7,8 @@ import pytest
 
 from neurogloss.builtin.explainers.asking_configs import ListingConfig
 from neurogloss.builtin.explainers.listing import ListedToken, Listing, listing
-from neurogloss.builtin.explainers.showing import Marks, marked, passages
+from neurogloss.builtin.explainers.showing import marked, marks_for, passages
+from neurogloss.builtin.prompts.marks import Marks
 from neurogloss.errors import ConfigError
 from neurogloss.records.activations import ActivationRecord
 from neurogloss.records.tokens import Split
@@ -41,11 +42,11 @@ def test_levels_are_of_the_highest_value_that_is_shown_and_windows_are_cut() -> 
         (["plain"], ("[[", "]]")),
         (["a[[0]]"], ("<<", ">>")),
         (["[[", "x >> 1"], ("{{", "}}")),
-        (["[[ << {{ ⟦"], ("⟦", "⟧")),
+        (["[[ << {{ ⟦"], ("⟦⟦", "⟧⟧")),
     ],
 )
 def test_marks_are_such_as_no_text_holds(texts: list[str], marks: tuple[str, str]) -> None:
-    assert Marks.absent_from(texts) == Marks(*marks)
+    assert marks_for(texts) == Marks(*marks)
 
 
 WORDS = {1: " rain", 2: " Rain", 3: " rains", 4: " rail", 5: " sun", 6: " snow", 7: "rain", 8: " rainy"}

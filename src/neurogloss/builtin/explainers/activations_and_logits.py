@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
 from neurogloss.builtin.explainers.asking_configs import ActivationsAndLogitsConfig
-from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
+from neurogloss.builtin.explainers.showing import marked, marks_for, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation, shown
 from neurogloss.errors import ConfigError
 from neurogloss.interfaces.language_model import LanguageModel
@@ -40,7 +40,7 @@ class ActivationsAndLogitsExplainer(AskingExplainer[ActivationsAndLogitsConfig])
         config = self._config
         records = [record for record in view.records.top[: config.n_records] if record.maximum > 0]
         own = passages(records, config.window)
-        marks = Marks.absent_from(map(plain, own))
+        marks = marks_for(map(plain, own))
         written = self._weights.output_tokens(view.unit, config.logits)
         peaks, after = zip(*map(_peak_and_next, records), strict=True)
         return self._prompt.render(

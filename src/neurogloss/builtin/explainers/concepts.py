@@ -16,7 +16,7 @@ from neurogloss.builtin.explainers.asking import (
     unquoted,
 )
 from neurogloss.builtin.explainers.asking_configs import ConceptsConfig
-from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
+from neurogloss.builtin.explainers.showing import marked, marks_for, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.interfaces.language_model import JSON_SCHEMA, LanguageModel
 from neurogloss.records.explanations import ConceptsExplanation, Explanation, Provenance
@@ -43,7 +43,7 @@ class ConceptsExplainer(AskingExplainer[ConceptsConfig]):
         shown = {record.sequence.id for record in top}
         lower = [r for r in view.records.importance if r.sequence.id not in shown and r.maximum > 0][: config.n_lower]
         own = passages([*top, *lower], config.window)
-        marks = Marks.absent_from(map(plain, own))
+        marks = marks_for(map(plain, own))
         return self._prompt.render(
             passages=[marked(passage, config.mark_from, marks) for passage in own],
             marks=marks,

@@ -6,7 +6,7 @@ from itertools import chain, zip_longest
 
 from neurogloss.builtin.explainers.asking import AskingExplainer
 from neurogloss.builtin.explainers.asking_configs import ContrastiveConfig
-from neurogloss.builtin.explainers.showing import Marks, marked, passages, plain
+from neurogloss.builtin.explainers.showing import marked, marks_for, passages, plain
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.interfaces.language_model import LanguageModel
 from neurogloss.interfaces.negatives import Negatives
@@ -32,7 +32,7 @@ class ContrastiveExplainer(AskingExplainer[ContrastiveConfig]):
             return Failure(Reason.TOO_FEW_RECORDS, f"no negatives in the {view.split} split")
         own = passages(view.records.top[: config.n_records], config.window)
         others = passages(negatives, config.window)
-        marks = Marks.absent_from(map(plain, [*own, *others]))
+        marks = marks_for(map(plain, [*own, *others]))
         return self._prompt.render(
             passages=[marked(passage, config.mark_from, marks) for passage in own],
             negatives=[plain(passage).strip() for passage in others],

@@ -10,7 +10,8 @@ from typing import Any
 
 from neurogloss.builtin.explainers.asking import nothing_in, read_gloss, text_of
 from neurogloss.builtin.explainers.configs import InvestigateConfig
-from neurogloss.builtin.explainers.showing import Marks, Passage, marked, passages, plain
+from neurogloss.builtin.explainers.showing import Passage, marked, marks_for, passages, plain
+from neurogloss.builtin.prompts.marks import Marks
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
 from neurogloss.errors import LanguageModelError
 from neurogloss.interfaces.explainer import Explainer
@@ -116,7 +117,7 @@ class InvestigateExplainer(Explainer):
 
     def _shown(self, view: SplitView) -> tuple[list[Passage], Marks]:
         own = passages(view.records.top[: self._config.n_records], self._config.window)
-        return own, Marks.absent_from(map(plain, own))
+        return own, marks_for(map(plain, own))
 
     def _texts_left(self, turns: Sequence[Turn]) -> int:
         return self._config.max_texts - sum(len(turn.experiments) for turn in turns)

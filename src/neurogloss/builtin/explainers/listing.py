@@ -9,7 +9,7 @@ from itertools import chain, takewhile
 import numpy as np
 
 from neurogloss.builtin.explainers.asking_configs import ListingConfig
-from neurogloss.builtin.explainers.showing import Marks
+from neurogloss.builtin.explainers.showing import marks_for
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.records.activations import ActivationRecord, levels
 from neurogloss.records.unit_records import SplitView
@@ -112,7 +112,7 @@ def _around(record: ActivationRecord, i: int, width: int) -> str:
     text, (start, stop) = sequence.text, sequence.spans[i]
     first = int(sequence.spans[max(0, i - width)][0])
     last = int(sequence.spans[min(len(sequence) - 1, i + width)][1])
-    marks = Marks.absent_from([text[first:last]])
+    marks = marks_for([text[first:last]])
     token = text[start:stop].lstrip()
     start = stop - len(token)
     return shown(f"{text[first:start]}{marks.open}{token}{marks.close}{text[stop:last]}".strip())

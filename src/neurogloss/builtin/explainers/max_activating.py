@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurogloss.builtin.explainers.asking import AskingExplainer, read_conclusion
 from neurogloss.builtin.explainers.asking_configs import MaxActivatingConfig
-from neurogloss.builtin.explainers.showing import Marks, example_passage, marked, passages, plain
+from neurogloss.builtin.explainers.showing import example_passage, marked, marks_for, passages, plain
 from neurogloss.builtin.prompts.examples import EXAMPLES
 from neurogloss.builtin.prompts.rendering import Conversation
 from neurogloss.records.explanations import Explanation, ProseExplanation, Provenance
@@ -30,7 +30,7 @@ class MaxActivatingExplainer(AskingExplainer[MaxActivatingConfig]):
         config = self._config
         own = passages(view.records.top[: config.n_records], config.window)
         examples = () if config.reasoning else EXAMPLES[: config.examples]
-        marks = Marks.absent_from(map(plain, own))
+        marks = marks_for(map(plain, own))
         return self._prompt.render(
             passages=[marked(passage, config.mark_from, marks) for passage in own],
             examples=[

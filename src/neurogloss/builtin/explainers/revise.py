@@ -10,7 +10,7 @@ import numpy as np
 from neurogloss.builtin.explainers.asking import read_gloss, text_of
 from neurogloss.builtin.explainers.choosing import Tried, best, chosen
 from neurogloss.builtin.explainers.configs import ReviseConfig
-from neurogloss.builtin.explainers.showing import Marks
+from neurogloss.builtin.explainers.showing import marks_for
 from neurogloss.builtin.prompts.rendering import Conversation, Prompt, shown
 from neurogloss.errors import ConfigError, LanguageModelError
 from neurogloss.interfaces.explainer import Explainer
@@ -115,7 +115,7 @@ class ReviseExplainer(Explainer):
             explanation=_text(current),
             value=current.value,
             tried=[{"text": _text(each), "value": each.value} for each in worse],
-            marks=Marks.absent_from(f"{e.before}{e.token}{e.after}" for e in (*missed, *unfounded)),
+            marks=marks_for(f"{e.before}{e.token}{e.after}" for e in (*missed, *unfounded)),
             missed=missed,
             unfounded=unfounded,
         )

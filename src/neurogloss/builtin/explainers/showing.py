@@ -7,28 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from neurogloss.builtin.prompts.examples import ExampleRecord
+from neurogloss.builtin.prompts.marks import MARKS, Marks
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.records.activations import ActivationRecord, levels
 
 Passage = Sequence[tuple[str, int]]
 """Tokens, each as it is shown and with its level from 0 to 10."""
 
-_MARKS = (("[[", "]]"), ("<<", ">>"), ("{{", "}}"), ("⟦", "⟧"))
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What stands around tokens that fire."""
-
-    open: str
-    close: str
-
-    @classmethod
-    def absent_from(cls, texts: Iterable[str]) -> Marks:
-        """The first pair of marks that none of the texts holds; the last one if each is held by some."""
-        joined = "\n".join(texts)
-        free = (pair for pair in _MARKS if not any(mark in joined for mark in pair))
-        return cls(*next(free, _MARKS[-1]))
+_PAIRS = (MARKS[1], MARKS[0], *MARKS[2:])
 
 
 @dataclass(frozen=True)
@@ -62,6 +48,11 @@ def passages(records: Sequence[ActivationRecord], window: int | None = None) -> 
 def example_passage(record: ExampleRecord) -> Passage:
     """A passage of an invented unit."""
     return [(shown(token), level) for token, level in zip(record.tokens, record.levels, strict=True)]
+
+
+def marks_for(texts: Iterable[str]) -> Marks:
+    """The marks of what fires in these texts."""
+    return Marks.absent_from(texts, _PAIRS)
 
 
 def marked(passage: Passage, mark_from: int, marks: Marks) -> MarkedPassage:

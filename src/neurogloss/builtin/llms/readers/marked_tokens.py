@@ -6,7 +6,7 @@ import numpy as np
 
 from neurogloss.builtin.llms.readers.reader import Answer
 from neurogloss.builtin.llms.readers.texts import asked_texts, unescaped, yes_or_no
-from neurogloss.builtin.scorers.questions.marking import MARKS
+from neurogloss.builtin.prompts.marks import MARKS, Marks
 from neurogloss.builtin.subjects.synthetic import tokens_of
 from neurogloss.records.requests import Request
 
@@ -25,14 +25,14 @@ def marked_tokens(request: Request) -> Answer | None:
 
 def words_and_marks(texts: list[str]) -> list[tuple[list[str], np.ndarray]] | None:
     """The words [pos] of each shown text and which are marked, bool [pos]; `None` unless all hold the same marks."""
-    marks = next((pair for pair in MARKS if all(pair[0] in text and pair[1] in text for text in texts)), None)
+    marks = next((pair for pair in MARKS if all(mark in text for text in texts for mark in pair)), None)
     return None if marks is None else [_taken_apart(unescaped(text), marks) for text in texts]
 
 
-def _taken_apart(text: str, marks: tuple[str, str]) -> tuple[list[str], np.ndarray]:
+def _taken_apart(text: str, marks: Marks) -> tuple[list[str], np.ndarray]:
     """The words of the text without its marks, and which of them were marked."""
     plain, inside = "", []
-    for number, part in enumerate(text.replace(marks[1], marks[0]).split(marks[0])):
+    for number, part in enumerate(text.replace(marks.close, marks.open).split(marks.open)):
         plain += part
         inside += [number % 2 == 1] * len(part)
     words, marked, at = [], [], 0

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurogloss.builtin.prompts.examples import EXAMPLES, ExampleRecord
+from neurogloss.builtin.prompts.marks import MARKS
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.builtin.scorers.questions.asking import Example
-from neurogloss.builtin.scorers.questions.marking import MARKS
 
 _UNITS = len(EXAMPLES)
 
@@ -85,9 +85,9 @@ def _marked(record: ExampleRecord, right: bool) -> str:
     if not right:
         zeros = [i for i in np.flatnonzero(~above) if record.tokens[i].strip().isalpha()]
         above = np.isin(np.arange(len(above)), zeros[1 :: max(1, len(zeros) // int(above.sum()))][: int(above.sum())])
-    left, right_mark = MARKS[0]
+    marks = MARKS[0]
     text = ""
     for token, is_marked in zip(record.tokens, above, strict=True):
         lead = len(token) - len(token.lstrip())
-        text += f"{token[:lead]}{left}{token[lead:]}{right_mark}" if is_marked else token
-    return shown(text.replace(right_mark + left, "").replace(f"{right_mark} {left}", " "))
+        text += f"{token[:lead]}{marks.open}{token[lead:]}{marks.close}" if is_marked else token
+    return shown(text.replace(marks.close + marks.open, "").replace(f"{marks.close} {marks.open}", " "))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
 
 import numpy as np
 
+from neurogloss.builtin.prompts.marks import Marks
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.builtin.scorers.questions.selecting import Chosen, shown_part
 from neurogloss.records.activations import ActivationRecord
 
-MARKS = (("<<", ">>"), ("[[", "]]"), ("{{", "}}"), ("⟦", "⟧"))
 Marked = tuple[Chosen, np.ndarray]
 """What is shown of a record, and the places of the pieces that are marked in it: int64 [mark]."""
 
@@ -25,16 +24,6 @@ def marked_where_it_fires(chosen: Chosen, threshold: float, window: int | None) 
     """What is shown of a record, with marks on the pieces that reach the threshold."""
     part = shown_part(chosen.record, window)
     return Chosen(part, chosen.group), np.flatnonzero(firing_pieces(part, threshold))
-
-
-def marks_for(texts: Iterable[str]) -> tuple[str, str]:
-    """The first pair of marks that none of the texts holds; the last pair, repeated, where all are held."""
-    whole = "\n".join(texts)
-    free = [pair for pair in MARKS if not any(mark in whole for mark in pair)]
-    pair = free[0] if free else MARKS[-1]
-    while any(mark in whole for mark in pair):
-        pair = (pair[0] + MARKS[-1][0], pair[1] + MARKS[-1][1])
-    return pair
 
 
 def firing_pieces(record: ActivationRecord, threshold: float) -> np.ndarray:
@@ -93,7 +82,7 @@ def moved(pattern: np.ndarray, free: np.ndarray) -> np.ndarray | None:
     return np.array(sorted(taken))
 
 
-def marked(record: ActivationRecord, chosen: np.ndarray, marks: tuple[str, str]) -> str:
+def marked(record: ActivationRecord, chosen: np.ndarray, marks: Marks) -> str:
     """The record's text with marks around the chosen pieces [mark], white space before them left outside.
 
     Pieces that follow each other share their marks.
@@ -104,7 +93,7 @@ def marked(record: ActivationRecord, chosen: np.ndarray, marks: tuple[str, str])
         start, stop = int(spans[first, 0]), int(spans[last, 1])
         text = sequence.text[start:stop]
         lead = len(text) - len(text.lstrip()) if text.strip() else 0
-        out += sequence.text[at : start + lead] + marks[0] + text[lead:] + marks[1]
+        out += sequence.text[at : start + lead] + marks.open + text[lead:] + marks.close
         at = stop
     return shown(out + sequence.text[at:])
 
