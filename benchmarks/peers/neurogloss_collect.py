@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from batches import Batches
 
 from neurogloss.interfaces.corpus import Corpus
 from neurogloss.pipeline.collection import collect_units
@@ -21,9 +22,6 @@ from neurogloss.reducers.unit_reducer import UnitReducer
 from neurogloss.store.activations import ActivationStore
 from neurogloss_transformers.configs import TransformersSubjectConfig
 from neurogloss_transformers.subject import TransformersSubject
-
-if TYPE_CHECKING:  # that module is the program itself
-    from collect_child import Batches
 
 
 class Given(TransformersSubject, Corpus):
