@@ -23,7 +23,7 @@ LEADING_BIT = 14
 """The largest value of a row is taken to between 2 to this power and twice as much: whole numbers of 16 bits."""
 BIAS = 127
 """Is added to a power of two in the bits of a float32."""
-LEAST, MOST = -111, 127
+LEAST_POWER, MOST_POWER = -111, 127
 """Powers of two that the largest value is taken to have, so that the scale is a float32 and an exponent has 8 bits."""
 
 DRAWN = -2
@@ -195,7 +195,7 @@ def write_rows(
             wanted = False
             for u in range(width):
                 wanted |= needed[begin + u, i] != 0
-                exponent = min(max((bits[begin + u, i] >> 23) - BIAS, LEAST), MOST)
+                exponent = min(max((bits[begin + u, i] >> 23) - BIAS, LEAST_POWER), MOST_POWER)
                 exponents[begin + u, i] = exponent - LEADING_BIT
                 scale_bits[u] = (BIAS + LEADING_BIT - exponent) << 23
             if not wanted:

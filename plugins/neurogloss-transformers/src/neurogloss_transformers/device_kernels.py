@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 from neurogloss.reducers.maxima_histogram import FIRST, N_BINS, SHIFT
-from neurogloss.reducers.value_rows import BIAS, LEADING_BIT, LEAST, MOST
+from neurogloss.reducers.value_rows import BIAS, LEADING_BIT, LEAST_POWER, MOST_POWER
 
 ROW_BITS: tl.constexpr = tl.constexpr(0x7FFFFFFF)
 """A sequence's place in a list is one number of 64 bits: its key above, and below it this, with its row taken away."""
@@ -18,8 +18,8 @@ _N_BINS: tl.constexpr = tl.constexpr(N_BINS)
 _SHIFT: tl.constexpr = tl.constexpr(SHIFT)
 _BIAS: tl.constexpr = tl.constexpr(BIAS)
 _LEADING_BIT: tl.constexpr = tl.constexpr(LEADING_BIT)
-_LEAST: tl.constexpr = tl.constexpr(LEAST)
-_MOST: tl.constexpr = tl.constexpr(MOST)
+_LEAST_POWER: tl.constexpr = tl.constexpr(LEAST_POWER)
+_MOST_POWER: tl.constexpr = tl.constexpr(MOST_POWER)
 _TO_WHOLE: tl.constexpr = tl.constexpr(1.5 * 2**23)
 """Added to a float32 and taken away again, it leaves the nearest whole number, the even one of two."""
 
@@ -275,7 +275,7 @@ def offer(
                 high = tl.load(maxima + own, mask=takes, other=0.0)
                 low = tl.load(minima + own, mask=takes, other=0.0)
                 largest = tl.maximum(tl.abs(high), tl.abs(low)).to(tl.int32, bitcast=True)
-                exponent = tl.minimum(tl.maximum((largest >> 23) - _BIAS, _LEAST), _MOST)
+                exponent = tl.minimum(tl.maximum((largest >> 23) - _BIAS, _LEAST_POWER), _MOST_POWER)
                 scale = ((-exponent + _BIAS + _LEADING_BIT) << 23).to(tl.float32, bitcast=True) * sign
                 tl.store(exponents + slot, (exponent - _LEADING_BIT).to(tl.int8), mask=takes)
                 from_row = tl.load(present + seq, mask=takes, other=0) * width

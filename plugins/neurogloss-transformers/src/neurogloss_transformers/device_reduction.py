@@ -15,7 +15,7 @@ from neurogloss.reducers.draws import NONE
 from neurogloss.reducers.maxima_histogram import N_BINS
 from neurogloss.reducers.site_reducer import SiteReducer
 from neurogloss.reducers.unit_reducer import UnitReducer
-from neurogloss.reducers.value_rows import BIAS, LEADING_BIT, LEAST, MOST
+from neurogloss.reducers.value_rows import BIAS, LEADING_BIT, LEAST_POWER, MOST_POWER
 from neurogloss_transformers import device_kernels as kernels
 from neurogloss_transformers.device_state import UNITS, WARPS, DeviceBatch, DeviceList, DeviceMoments, Summaries
 from neurogloss_transformers.host_reduction import HostReduction
@@ -168,7 +168,7 @@ class DeviceSite:
         chosen = to_device(drawn, self._device)
         maxima = summaries.maxima[chosen]
         largest = torch.maximum(maxima.abs(), summaries.minima[chosen].abs()).view(torch.int32)
-        exponents = ((largest >> 23) - BIAS).clamp(LEAST, MOST)  # [seq unit]
+        exponents = ((largest >> 23) - BIAS).clamp(LEAST_POWER, MOST_POWER)  # [seq unit]
         scales = ((BIAS + LEADING_BIT - exponents) << 23).view(torch.float32) * self._signs
         values = activations[batch.present[chosen]].float() * scales[:, None]
         values = values.round_().clamp_(max=32767).masked_fill_(batch.counted[chosen][..., None] == 0, 0)
