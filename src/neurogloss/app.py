@@ -29,6 +29,7 @@ from neurogloss.records.runs import ExplanationRow, LedgerTotals, RunManifest, S
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session, Shared
 from neurogloss.store.activations import ActivationStore
+from neurogloss.store.locks import locked
 from neurogloss.store.room import needing_room, write_whole
 from neurogloss.view.text import counted
 
@@ -110,10 +111,12 @@ async def _run(session: Session, progress: Progress) -> RunOutcome:
     settings = session.settings
     session.check_models()
     run_id = session.run_id
+    report = Path(settings.report) if settings.report else session.root / "reports" / f"{run_id}.html"
+    if report.is_dir():
+        raise UsageError(f"report={report} is a folder.", remedy="Name a file in it, such as report.html.")
     collected = session.collected()
     resumed = await explain_units(session, collected, session.units, progress)
     manifest = session.store.run(run_id)
-    report = Path(settings.report) if settings.report else session.root / "reports" / f"{run_id}.html"
     write_report(session.store, manifest, collected, report, settings.notes)
     explanations, scores = session.store.explanations(run_id), session.store.scores(run_id)
     return RunOutcome(
@@ -133,7 +136,26 @@ async def _run(session: Session, progress: Progress) -> RunOutcome:
 async def explain_units(
     session: Session, collected: CollectedUnits, units: Sequence[UnitId], progress: Progress
 ) -> bool:
-    """Begins the run, if it was not begun before, and takes units through it; tells whether it was."""
+    """Begins the run, if it was not begun before, and takes units through it; tells whether it was.
+
+    Raises:
+        UsageError: Another process is at it.
+    """
+    run_id = session.run_id
+    # Each of two would ask what the other has in flight.
+    with locked(session.root / ".locks" / run_id) as alone:
+        if not alone:
+            raise UsageError(
+                f"The run {run_id} is in work in another process.",
+                known=f"It holds the lock {session.root / '.locks' / run_id}.",
+                remedy="Wait for it, or stop it; the same command then goes on from there.",
+            )
+        return await _explain_units(session, collected, units, progress)
+
+
+async def _explain_units(
+    session: Session, collected: CollectedUnits, units: Sequence[UnitId], progress: Progress
+) -> bool:
     run_id = session.run_id
     resumed = any(known.run_id == run_id for known in session.store.runs())
     if session.settings.ledger.mode is LedgerMode.RECORD:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from neurogloss.app import explain_units
 from neurogloss.config.settings import Settings
-from neurogloss.errors import rewrite
+from neurogloss.errors import UsageError, rewrite
 from neurogloss.pipeline.estimating.counting import Counter
 from neurogloss.pipeline.estimating.estimate import Estimate, estimate_of
 from neurogloss.pipeline.estimating.pilot import Pilot
@@ -51,6 +51,11 @@ async def _estimate(settings: Settings, progress: Progress, sample: int, pilot: 
     try:
         units = spread(session.units, max(LOOKED_AT, sample))
         collected = session.collected(session.units if len(session.units) <= _COLLECTED_WHOLE else units)
+        if total is not None and total < len(session.units):
+            raise UsageError(
+                f"{total} units are fewer than the {len(session.units)} chosen ones.",
+                remedy="Choose fewer units, or estimate for more.",
+            )
         n_units, counter = total or len(session.units), Counter(settings.limits, redact=session.redact)
         sampler = Sampler(session.arms, ledger, collected.record, settings.score_on, counter, progress)
         sampled = await sampler.sampled(units, sample, n_units)

@@ -26,6 +26,7 @@ from neurogloss.pipeline.budget import Budget, Charge
 from neurogloss.pipeline.collected import CollectedUnits
 from neurogloss.pipeline.collection import collect_units, site_statistics
 from neurogloss.pipeline.explaining import MAIN, Arm
+from neurogloss.pipeline.interrupting import interrupted_at_once
 from neurogloss.pipeline.ledger import Ledger
 from neurogloss.pipeline.ledgered_model import Answering, describe
 from neurogloss.pipeline.progress import Progress
@@ -171,23 +172,25 @@ class Session:
             scored = [(row.cell.unit, row.outcome.value) for row in rows if isinstance(row.outcome, Score)]
             return {unit: value for unit, value in scored if value is not None}
 
-        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics, scores)
+        with interrupted_at_once():
+            return select_units(selectors, self.subject.sites(), self.settings.seed, statistics, scores)
 
     def collected(self, units: Sequence[UnitId] | None = None) -> CollectedUnits:
         """The records of the chosen units, or of some of them, collected now if they are not in the store."""
         chosen = self.units if units is None else units
-        return collect_units(
-            self.subject,
-            self.corpus,
-            tuple(dict.fromkeys((*chosen, *self.pool))),
-            self.settings.plan,
-            self.activations,
-            batch_size=self.settings.batch_size,
-            token_means=any(arm.explainer.needs_token_means for arm in self.arms),
-            max_table_bytes=self.settings.max_table_bytes,
-            progress=self._progress,
-            elsewhere=self._elsewhere,
-        )
+        with interrupted_at_once():
+            return collect_units(
+                self.subject,
+                self.corpus,
+                tuple(dict.fromkeys((*chosen, *self.pool))),
+                self.settings.plan,
+                self.activations,
+                batch_size=self.settings.batch_size,
+                token_means=any(arm.explainer.needs_token_means for arm in self.arms),
+                max_table_bytes=self.settings.max_table_bytes,
+                progress=self._progress,
+                elsewhere=self._elsewhere,
+            )
 
     @property
     def _elsewhere(self) -> SpreadPasses | None:

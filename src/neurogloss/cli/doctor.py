@@ -75,7 +75,7 @@ def _abilities(registry: Registry, options: argparse.Namespace) -> Iterator[Chec
         return
     for finding in findings:
         right = finding.works or not (finding.claimed or finding.ability in claimed)
-        seen = f"{'works' if finding.works else 'does not work'}: {finding.detail}"
+        seen = f"{'works' if finding.works else 'lacking' if right else 'does not work'}: {finding.detail}"
         yield f"{name}: {finding.ability}", right, redacted(seen, variables_of(choice.plain()))
 
 

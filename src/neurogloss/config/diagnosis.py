@@ -28,6 +28,8 @@ from neurogloss.plugin.registry import Registry
 
 _LIST_EXPECTED = ("is not a ListConfig", "type hint 'typing.List", "Cannot merge ListConfig with")
 _MAPPING_EXPECTED = ("is not a DictConfig", "type hint 'typing.Dict", "Cannot merge DictConfig with")
+_SEVERAL = ("scorer", "floor")
+"""Groups of which a list is chosen."""
 _EXPECTED = {"to Integer": "a whole number", "to Float": "a number", "valid bool": "true or false"}
 
 
@@ -83,9 +85,8 @@ def unknown_option(
 def no_option(override: Override) -> ConfigError:
     """The error for `GROUP=null`."""
     key = as_written(override.get_key_element())
-    return ConfigError(
-        f"{key}=null chooses nothing.", remedy=f"Leave it away, or take {key} out of the configuration: '~{key}'."
-    )
+    without = f"write {key}=[] for none" if key in _SEVERAL else f"take {key} out of the configuration: '~{key}'"
+    return ConfigError(f"{key}=null chooses nothing.", remedy=f"Leave it away, or {without}.")
 
 
 def diagnosed(
@@ -118,6 +119,10 @@ def diagnosed(
             for key, expected in _misplaced(contents, before, place):
                 return ConfigError(f"{key} has a value of the wrong type in {file[1]}.", known=f"Expected: {expected}.")
     text = str(error)
+    if match := re.search(r"Could not delete '([^']+)'", text):
+        group = as_written(match[1])
+        remedy = f"For none write {group}=[]." if group in _SEVERAL else ""
+        return ConfigError(f"'~{group}' takes nothing out of the configuration.", known=text.strip(), remedy=remedy)
     if match := re.search(r"Could not override '([^']+)'", text):
         return _no_such_group(match[1])
     if match := re.search(r"looks like a config group.*config group '([^']+)' does not", text, re.DOTALL):

@@ -32,6 +32,9 @@ GROUPS = (
 BENCHMARK = "benchmark"
 """The group of `neurogloss benchmark`."""
 
+_LONGEST = 2**20
+"""Tokens that a sequence may have."""
+
 ROLES = ("explainer", "simulator", "scorer")
 """Who uses a language model; each may be given its own."""
 
@@ -91,6 +94,10 @@ class CollectionConfig:
         for name, low in lowest.items():
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)}.", known=f"{name} is at least {low}.")
+        if self.sequence_length > _LONGEST:
+            raise ConfigError(
+                f"sequence_length is {self.sequence_length}.", known=f"It is at most {_LONGEST:,} tokens."
+            )
         if self.max_documents is not None and self.max_documents < 1:
             raise ConfigError(f"max_documents is {self.max_documents}.", known="It is null or at least 1.")
         if self.ignore_first_tokens >= self.sequence_length:

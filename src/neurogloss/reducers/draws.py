@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,7 +48,16 @@ class SequenceDraws:
     def __init__(self, ids: np.ndarray, splits: np.ndarray, plan: CollectionPlan) -> None:
         self.ids = ids
         self.splits = splits
-        self.plan = plan
+        self._largest_split = int(np.bincount(splits, minlength=1).max())
+        # More than there are cannot be kept, and slots for them would take memory.
+        most = max(1, self._largest_split)
+        self.plan = plan = replace(
+            plan,
+            top_k=min(plan.top_k, most),
+            n_random=min(plan.n_random, most),
+            per_bin=min(plan.per_bin, most),
+            n_importance=min(plan.n_importance, most),
+        )
         sizes = [-(-2 * plan.per_bin // (high - low)) if plan.per_bin else 0 for low, high in plan.quantile_bins]
         pooled = [size for size in sizes if size <= _POOLED * plan.per_bin]
         self.random = self._smallest("random", plan.n_random)
@@ -84,13 +93,12 @@ class SequenceDraws:
         return np.searchsorted(self.ids, ids).astype(np.int32)
 
     def _kept(self, size: float, low: float) -> int:
-        largest_split = int(np.bincount(self.splits, minlength=1).max())
-        above = min(size, largest_split) * (1 - low)
+        above = min(size, self._largest_split) * (1 - low)
         # Twice the standard deviation of how many of the part lie above the bin's lower end.
         return int(np.ceil(above + 2 * above**0.5))
 
     def _smallest(self, purpose: str, n: int) -> np.ndarray:
-        out = np.full((len(SPLITS), n), NONE, dtype=np.int32)
+        out = np.full((len(SPLITS), min(n, max(1, self._largest_split))), NONE, dtype=np.int32)
         hashed = hashes(self.ids, salt(self.plan.seed, purpose))
         for split in range(len(SPLITS)):
             rows = np.flatnonzero(self.splits == split)

@@ -31,7 +31,7 @@ from neurogloss.records.plans import UnitColumns, UnitSelection
 from neurogloss.records.units import UnitId
 from neurogloss.reducers.value_rows import values_at
 from neurogloss.store.array_files import ArrayFile, mapped_rows, write_arrays
-from neurogloss.store.sealed import read_manifest, remove, sealed_in, sealing, verify
+from neurogloss.store.sealed import read_manifest, remove, remove_leftovers, sealed_in, sealing, verify
 from neurogloss.store.token_table import TokenTable
 
 UNITS, TOKEN_SUMS, STATISTICS = "units", "token_sums", "statistics"
@@ -53,7 +53,12 @@ class ActivationStore:
         self.root = root
 
     def collection(self, identity: Mapping[str, Any]) -> StoredCollection:
-        """The collection of whatever `identity` (plain JSON) determines; it may hold nothing yet."""
+        """The collection of whatever `identity` (plain JSON) determines; it may hold nothing yet.
+
+        What killed processes left of any collection is removed.
+        """
+        for directory in sealed_in(self.root):
+            remove_leftovers(directory)
         text = json.dumps({"format": _FORMAT, **identity}, sort_keys=True)
         return StoredCollection(self.root / hashlib.sha256(text.encode("utf-8")).hexdigest()[:32], identity)
 

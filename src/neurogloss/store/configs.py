@@ -15,6 +15,10 @@ class SqliteStoreConfig:
     root: str = "neurogloss-store"
     """The folder; made when missing."""
 
+    def check(self) -> None:
+        """Raises `ConfigError` if there is no folder."""
+        _check_root(self.root)
+
 
 @dataclass
 class PostgresStoreConfig:
@@ -34,6 +38,7 @@ class PostgresStoreConfig:
         Raises:
             ConfigError: The message does not repeat it.
         """
+        _check_root(self.root)
         remedy = "Write store.url=postgresql://USER@HOST:PORT/DATABASE, or leave it out and set PGHOST and so on."
         try:
             parts = urlsplit(self.url)
@@ -49,3 +54,8 @@ class PostgresStoreConfig:
             )
         if self.url and not well:
             raise ConfigError("store.url is not the address of a Postgres database.", remedy=remedy)
+
+
+def _check_root(root: str) -> None:
+    if not root.strip():
+        raise ConfigError("store.root is empty.", remedy="Name a folder; . is the one you are in.")

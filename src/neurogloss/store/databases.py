@@ -205,5 +205,9 @@ def _told(wrong: str, remedy: str) -> Iterator[None]:
         yield
     except (OSError, sa.exc.DBAPIError) as error:
         known = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        full = getattr(known, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or no_room(error)
-        raise StoreError(wrong, known=str(known).strip(), remedy=MAKE_ROOM if full else remedy) from error
+        code = getattr(known, "sqlite_errorcode", None)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            remedy = "Its file is damaged. Bring back a copy of it, or move it away: runs then begin anew."
+        elif code == sqlite3.SQLITE_FULL or no_room(error):
+            remedy = MAKE_ROOM
+        raise StoreError(wrong, known=str(known).strip(), remedy=remedy) from error

@@ -38,10 +38,8 @@ def sealing(
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{target.name}-", dir=target.parent))
-    lock = os.open(partial, os.O_RDONLY)
+    partial, lock = _partial(target)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield partial
         files = {
             path.name: {
@@ -52,6 +50,7 @@ def sealing(
         }
         manifest = json.dumps({**content, "files": files}, ensure_ascii=False, indent=1)
         (partial / _MANIFEST).write_text(manifest, encoding="utf-8")
+        partial.chmod(target.parent.stat().st_mode & 0o777)  # temporary directories are for their owner alone
         with suppress(FileExistsError):
             _rename(partial, target)
     finally:
@@ -113,6 +112,17 @@ def remove_leftovers(parent: Path) -> None:
                 shutil.rmtree(path)
             finally:
                 os.close(lock)
+
+
+def _partial(target: Path) -> tuple[Path, int]:
+    """A new directory to write to, and its lock, which is held."""
+    while True:
+        partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{target.name}-", dir=target.parent))
+        lock = os.open(partial, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if partial.exists():
+            return partial, lock
+        os.close(lock)  # it was taken for a leftover before it was locked
 
 
 def _rename(partial: Path, target: Path) -> None:

@@ -42,7 +42,7 @@ def render_report(data: ReportData, limits: Limits | None = None) -> str:
     """
     limits = limits or Limits()
     units = tuple(map(UnitId.parse, data.manifest.units))
-    results = RunResults(units, data.explanations, data.scores)
+    results = RunResults(units, data.explanations, data.scores, tuple(data.manifest.config.get("scorer", {})))
     shown = units[: limits.cards]
     cards, firing = [], {}
     for unit in shown:  # one record at a time is held

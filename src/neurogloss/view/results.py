@@ -34,6 +34,8 @@ class RunResults:
     """In the run's order."""
     explanations: Sequence[ExplanationRow]
     scores: Sequence[ScoreRow]
+    chosen: Sequence[str] = ()
+    """The run's scorers in its order, as far as it is known."""
 
     @cached_property
     def arms(self) -> tuple[str, ...]:
@@ -46,8 +48,9 @@ class RunResults:
 
     @cached_property
     def scorers(self) -> tuple[str, ...]:
-        """The names of the scorers, in order of appearance."""
-        return tuple(dict.fromkeys(row.scorer for row in self.scores))
+        """The names of the scorers: in the run's order, then of appearance."""
+        found = dict.fromkeys(row.scorer for row in self.scores)
+        return tuple(dict.fromkeys([*(name for name in self.chosen if name in found), *found]))
 
     def arms_under(self, scorer: str) -> tuple[str, ...]:
         """The arms without the floors that the scorer does not read."""

@@ -229,12 +229,14 @@ def test_what_a_killed_process_leaves_is_ignored_and_removed(tmp_path: Path) -> 
     )
     assert done.returncode == -signal.SIGKILL
     store = ActivationStore(tmp_path)
-    stored = store.collection({"plan": 1})
-    (leftover,) = stored.directory.iterdir()
+    (leftover,) = tmp_path.glob("*/*")
     assert store.keys() == ()
+    store.collection({"plan": 2})  # any other
+    assert not leftover.exists()
+    stored = store.collection({"plan": 1})
     assert stored.tokens() is None
     write_tokens(stored)
-    assert not leftover.exists()
+    assert (stored.directory / "tokens").stat().st_mode == stored.directory.stat().st_mode
     assert store.keys() == (stored.key,)
 
 
