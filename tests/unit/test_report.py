@@ -92,6 +92,13 @@ def test_a_floor_that_a_scorer_does_not_read_is_not_beside_its_scores() -> None:
     assert (results.arms_under("a"), results.arms_under("b")) == (("main", "floor"), ("main",))
 
 
+def test_scorers_stand_in_the_order_of_the_run() -> None:
+    cell = Cell(UnitId("layers.0.mlp", 0), "main")
+    rows = [ScoreRow(cell, name, Failure(Reason.DEAD, "")) for name in ("detection", "fuzzing", "more")]
+    results = RunResults((cell.unit,), (), rows, ("fuzzing", "never_ran", "detection"))
+    assert results.scorers == ("fuzzing", "detection", "more")
+
+
 def test_main_is_compared_with_each_floor_on_the_same_units() -> None:
     units = [UnitId("layers.0.mlp", i) for i in range(3)]
     values = {("main", 0): 0.5, ("main", 1): 0.7, ("floor", 1): 0.4, ("floor", 2): 0.0}

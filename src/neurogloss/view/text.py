@@ -11,6 +11,8 @@ _UNSEEN = re.compile(
 )
 _DELETE = 0x7F
 _CONTROL_PICTURES = 0x2400
+_LONGEST_TOKEN = 60
+"""Characters of a token that are shown."""
 
 
 def visible(text: str) -> str:
@@ -31,8 +33,9 @@ def _mark(match: re.Match[str]) -> str:
 
 
 def token_text(text: str) -> str:
-    """A token's text with marks for line feeds and tabs, and for no text at all."""
-    return visible(text).replace("\n", "↵").replace("\t", "⇥") or "∅"
+    """A token's text with marks for line feeds and tabs, and for no text at all; of a long one its beginning."""
+    cut = text if len(text) <= _LONGEST_TOKEN else f"{text[:_LONGEST_TOKEN]}…"
+    return visible(cut).replace("\n", "↵").replace("\t", "⇥") or "∅"
 
 
 def number(value: float | None, digits: int = 3) -> str:
