@@ -143,11 +143,12 @@ async def explain_units(
     """
     run_id = session.run_id
     # Each of two would ask what the other has in flight.
-    with locked(session.root / ".locks" / run_id) as alone:
+    lock = session.root / "locks" / run_id
+    with locked(lock) as alone:
         if not alone:
             raise UsageError(
                 f"The run {run_id} is in work in another process.",
-                known=f"It holds the lock {session.root / '.locks' / run_id}.",
+                known=f"It holds the lock {lock}.",
                 remedy="Wait for it, or stop it; the same command then goes on from there.",
             )
         return await _explain_units(session, collected, units, progress)

@@ -378,7 +378,7 @@ def test_doctor_tells_what_a_model_can_do(
     assert lines == [
         "ok    llm paid: generate: works: it answered",
         f"WRONG llm paid: json_schema: does not work: it said no to [{VARIABLE}]",
-        "ok    llm paid: prefill: does not work: never heard of",
+        "ok    llm paid: prefill: lacking: never heard of",
     ]
     monkeypatch.delenv(VARIABLE)
     assert main(["doctor", "llm=paid"]) == 1

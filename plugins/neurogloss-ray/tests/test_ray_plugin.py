@@ -44,6 +44,13 @@ def _told(capsys: pytest.CaptureFixture[str], tmp_path: Path, *overrides: str) -
     return told
 
 
+@pytest.fixture
+def unconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no other test had connected this process to a cluster."""
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+
+
+@pytest.mark.usefixtures("unconnected")
 def test_an_address_that_does_not_answer_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound, and not listening
         taken.bind(("127.0.0.1", 0))
@@ -53,6 +60,7 @@ def test_an_address_that_does_not_answer_is_told(capsys: pytest.CaptureFixture[s
     assert "ray start --head" in told
 
 
+@pytest.mark.usefixtures("unconnected")
 def test_a_cluster_that_is_not_on_this_machine_is_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

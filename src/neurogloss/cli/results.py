@@ -88,7 +88,7 @@ def _sizes(root: Path) -> dict[str, int]:
     return {
         entry.name: sum(file.stat().st_size for file in (entry, *entry.rglob("*")) if file.is_file())
         for entry in sorted(root.iterdir())
-        if not entry.name.startswith(".")
+        if entry.name != "locks"  # empty files
     }
 
 
