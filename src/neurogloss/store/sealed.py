@@ -118,11 +118,13 @@ def _partial(target: Path) -> tuple[Path, int]:
     """A new directory to write to, and its lock, which is held."""
     while True:
         partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{target.name}-", dir=target.parent))
-        lock = os.open(partial, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if partial.exists():
-            return partial, lock
-        os.close(lock)  # it was taken for a leftover before it was locked
+        # Until it is locked, another process may take it for a leftover.
+        with suppress(FileNotFoundError):
+            lock = os.open(partial, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if partial.exists():
+                return partial, lock
+            os.close(lock)
 
 
 def _rename(partial: Path, target: Path) -> None:
