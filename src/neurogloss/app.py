@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ from neurogloss.records.runs import ExplanationRow, LedgerTotals, RunManifest, S
 from neurogloss.records.units import UnitId
 from neurogloss.session import Session, Shared
 from neurogloss.store.activations import ActivationStore
-from neurogloss.store.locks import locked
+from neurogloss.store.locks import LOCKS, locked
 from neurogloss.store.room import needing_room, write_whole
 from neurogloss.view.text import counted
 
@@ -142,33 +143,31 @@ async def explain_units(
         UsageError: Another process is at it.
     """
     run_id = session.run_id
-    # Each of two would ask what the other has in flight.
-    lock = session.root / "locks" / run_id
+    with _alone(session.root / LOCKS / run_id):
+        resumed = any(known.run_id == run_id for known in session.store.runs())
+        if session.settings.ledger.mode is LedgerMode.RECORD:
+            session.begin_recording(resumed=resumed)
+        session.store.begin_run(_manifest(session, run_id, collected))
+        try:
+            async for _ in session.executor.map(UnitWork(session, run_id, collected, progress), units):
+                pass
+        except BudgetError as error:
+            await session.ledger.close()  # what was sent is paid for, and committed
+            raise _stopped(error, session, run_id) from None
+    return resumed
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """For work on a run: each of two processes would ask what the other has in flight."""
     with locked(lock) as alone:
         if not alone:
             raise UsageError(
-                f"The run {run_id} is in work in another process.",
+                f"The run {lock.name} is in work in another process.",
                 known=f"It holds the lock {lock}.",
                 remedy="Wait for it, or stop it; the same command then goes on from there.",
             )
-        return await _explain_units(session, collected, units, progress)
-
-
-async def _explain_units(
-    session: Session, collected: CollectedUnits, units: Sequence[UnitId], progress: Progress
-) -> bool:
-    run_id = session.run_id
-    resumed = any(known.run_id == run_id for known in session.store.runs())
-    if session.settings.ledger.mode is LedgerMode.RECORD:
-        session.begin_recording(resumed=resumed)
-    session.store.begin_run(_manifest(session, run_id, collected))
-    try:
-        async for _ in session.executor.map(UnitWork(session, run_id, collected, progress), units):
-            pass
-    except BudgetError as error:
-        await session.ledger.close()  # what was sent is paid for, and committed
-        raise _stopped(error, session, run_id) from None
-    return resumed
+        yield
 
 
 def _stopped(error: BudgetError, session: Session, run_id: str) -> BudgetError:

@@ -152,6 +152,7 @@ class Session:
         """
         return self._selected(self.settings.pool) if self.settings.pool else ()
 
+    @interrupted_at_once()
     def _selected(self, selectors: Sequence[str]) -> tuple[UnitId, ...]:
         def statistics(field: str) -> Mapping[str, Any]:
             return site_statistics(
@@ -172,25 +173,24 @@ class Session:
             scored = [(row.cell.unit, row.outcome.value) for row in rows if isinstance(row.outcome, Score)]
             return {unit: value for unit, value in scored if value is not None}
 
-        with interrupted_at_once():
-            return select_units(selectors, self.subject.sites(), self.settings.seed, statistics, scores)
+        return select_units(selectors, self.subject.sites(), self.settings.seed, statistics, scores)
 
+    @interrupted_at_once()
     def collected(self, units: Sequence[UnitId] | None = None) -> CollectedUnits:
         """The records of the chosen units, or of some of them, collected now if they are not in the store."""
         chosen = self.units if units is None else units
-        with interrupted_at_once():
-            return collect_units(
-                self.subject,
-                self.corpus,
-                tuple(dict.fromkeys((*chosen, *self.pool))),
-                self.settings.plan,
-                self.activations,
-                batch_size=self.settings.batch_size,
-                token_means=any(arm.explainer.needs_token_means for arm in self.arms),
-                max_table_bytes=self.settings.max_table_bytes,
-                progress=self._progress,
-                elsewhere=self._elsewhere,
-            )
+        return collect_units(
+            self.subject,
+            self.corpus,
+            tuple(dict.fromkeys((*chosen, *self.pool))),
+            self.settings.plan,
+            self.activations,
+            batch_size=self.settings.batch_size,
+            token_means=any(arm.explainer.needs_token_means for arm in self.arms),
+            max_table_bytes=self.settings.max_table_bytes,
+            progress=self._progress,
+            elsewhere=self._elsewhere,
+        )
 
     @property
     def _elsewhere(self) -> SpreadPasses | None:

@@ -13,7 +13,7 @@ from neurogloss.errors import UsageError
 from neurogloss.pipeline.progress import Progress
 from neurogloss.plugin.registry import load_registry
 from neurogloss.session import Session
-from neurogloss.store.locks import locked
+from neurogloss.store.locks import LOCKS, locked
 
 
 def _settings(root: Path, *overrides: str) -> Settings:
@@ -26,7 +26,7 @@ def _settings(root: Path, *overrides: str) -> Settings:
 def test_a_run_that_is_in_work_is_not_begun_again(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     run_id = Session(settings, Progress()).run_id
-    with locked(tmp_path / "locks" / run_id) as alone:
+    with locked(tmp_path / LOCKS / run_id) as alone:
         assert alone
         with pytest.raises(UsageError, match="in work in another process"):
             app.run(settings, Progress())

@@ -15,6 +15,7 @@ from neurogloss.errors import StoreError, UsageError
 from neurogloss.interfaces.result_store import ResultStore
 from neurogloss.plugin.registry import Registry, load_registry
 from neurogloss.records.runs import RunManifest
+from neurogloss.store.locks import LOCKS
 
 
 def report_command(options: argparse.Namespace) -> int:
@@ -88,7 +89,7 @@ def _sizes(root: Path) -> dict[str, int]:
     return {
         entry.name: sum(file.stat().st_size for file in (entry, *entry.rglob("*")) if file.is_file())
         for entry in sorted(root.iterdir())
-        if entry.name != "locks"  # empty files
+        if entry.name != LOCKS
     }
 
 

@@ -48,9 +48,8 @@ class SequenceDraws:
     def __init__(self, ids: np.ndarray, splits: np.ndarray, plan: CollectionPlan) -> None:
         self.ids = ids
         self.splits = splits
-        self._largest_split = int(np.bincount(splits, minlength=1).max())
         # More than there are cannot be kept, and slots for them would take memory.
-        most = max(1, self._largest_split)
+        self._most = most = max(1, int(np.bincount(splits, minlength=1).max()))
         self.plan = plan = replace(
             plan,
             top_k=min(plan.top_k, most),
@@ -93,12 +92,12 @@ class SequenceDraws:
         return np.searchsorted(self.ids, ids).astype(np.int32)
 
     def _kept(self, size: float, low: float) -> int:
-        above = min(size, self._largest_split) * (1 - low)
+        above = min(size, self._most) * (1 - low)
         # Twice the standard deviation of how many of the part lie above the bin's lower end.
         return int(np.ceil(above + 2 * above**0.5))
 
     def _smallest(self, purpose: str, n: int) -> np.ndarray:
-        out = np.full((len(SPLITS), min(n, max(1, self._largest_split))), NONE, dtype=np.int32)
+        out = np.full((len(SPLITS), min(n, self._most)), NONE, dtype=np.int32)
         hashed = hashes(self.ids, salt(self.plan.seed, purpose))
         for split in range(len(SPLITS)):
             rows = np.flatnonzero(self.splits == split)

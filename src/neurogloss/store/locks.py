@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOCKS = "locks"
+"""The folder, in a store's, of the runs' locks: empty files."""
+
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:

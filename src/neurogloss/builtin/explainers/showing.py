@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from neurogloss.builtin.prompts.examples import ExampleRecord
-from neurogloss.builtin.prompts.marks import MARKS, Marks
+from neurogloss.builtin.prompts.marks import MARKS, Marks, marks_absent_from
 from neurogloss.builtin.prompts.rendering import shown
 from neurogloss.records.activations import ActivationRecord, levels
 
@@ -15,6 +15,7 @@ Passage = Sequence[tuple[str, int]]
 """Tokens, each as it is shown and with its level from 0 to 10."""
 
 _PAIRS = (MARKS[1], MARKS[0], *MARKS[2:])
+"""In the order in which explainers have always taken them: their prompts, and what was paid for them, stay the same."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def example_passage(record: ExampleRecord) -> Passage:
 
 def marks_for(texts: Iterable[str]) -> Marks:
     """The marks of what fires in these texts."""
-    return Marks.absent_from(texts, _PAIRS)
+    return marks_absent_from(texts, _PAIRS)
 
 
 def marked(passage: Passage, mark_from: int, marks: Marks) -> MarkedPassage:

@@ -12,15 +12,14 @@ class Marks(NamedTuple):
     open: str
     close: str
 
-    @classmethod
-    def absent_from(cls, texts: Iterable[str], pairs: Sequence[Marks] | None = None) -> Marks:
-        """The first pair (of `MARKS`) that none of the texts holds; the last one, repeated, where all are held."""
-        whole = "\n".join(texts)
-        known = MARKS if pairs is None else pairs
-        found = next((pair for pair in known if not any(mark in whole for mark in pair)), known[-1])
-        while any(mark in whole for mark in found):
-            found = cls(found.open + known[-1].open, found.close + known[-1].close)
-        return found
-
 
 MARKS = (Marks("<<", ">>"), Marks("[[", "]]"), Marks("{{", "}}"), Marks("⟦", "⟧"))
+
+
+def marks_absent_from(texts: Iterable[str], pairs: Sequence[Marks] = MARKS) -> Marks:
+    """The first pair that none of the texts holds; the last one, repeated, where all are held."""
+    whole, last = "\n".join(texts), pairs[-1]
+    found = next((pair for pair in pairs if not any(mark in whole for mark in pair)), last)
+    while any(mark in whole for mark in found):
+        found = Marks(found.open + last.open, found.close + last.close)
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from neurogloss.builtin.prompts.marks import Marks
+from neurogloss.builtin.prompts.marks import marks_absent_from
 from neurogloss.builtin.scorers.questions.asking import Form
 from neurogloss.builtin.scorers.questions.base import QuestionScorer
 from neurogloss.builtin.scorers.questions.configs import FuzzingConfig
@@ -61,7 +61,7 @@ class FuzzingScorer(QuestionScorer):
         if isinstance(counts, Failure):
             return counts
         picked = ((yes[: counts[0]], 1), (no[: counts[1]], 0))
-        marks = Marks.absent_from(each.record.sequence.text for found, _ in picked for each, _ in found)
+        marks = marks_absent_from(each.record.sequence.text for found, _ in picked for each, _ in found)
         asked = [
             (each, marked(each.record, places, marks), answer) for found, answer in picked for each, places in found
         ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from neurogloss.builtin.prompts.marks import Marks
+from neurogloss.builtin.prompts.marks import marks_absent_from
 from neurogloss.builtin.scorers.questions.configs import WhichConfig
 from neurogloss.builtin.scorers.questions.marking import (
     Marked,
@@ -89,7 +89,7 @@ def questionnaire(
             f"at least {config.min_questions} and {n_beside} are needed"
         )
         return Failure(Reason.TOO_FEW_RECORDS, detail)
-    marks = Marks.absent_from(each.record.sequence.text for each, _ in (*meant, *others))
+    marks = marks_absent_from(each.record.sequence.text for each, _ in (*meant, *others))
     places = rng.permutation(np.arange(n_questions) % config.n_texts)
     questions = []
     for number, (each, place) in enumerate(zip(meant, places, strict=False)):
